@@ -1,0 +1,222 @@
+"""The competition's score, as a function and as scikit-learn scorers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import make_scorer
+
+from hmsklearn.votes import check_votes
+
+__all__ = ["kl_divergence", "kl_scorer", "make_kl_scorer"]
+
+#: Predictions are clipped to [EPSILON, 1 - EPSILON], as the competition did.
+EPSILON = 1e-15
+
+
+def kl_divergence(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    sample_weight: Any = None,
+    min_votes: float | None = None,
+    total_votes: Any = None,
+    average: str | None = "micro",
+    classes: str | Sequence[Any] | None = None,
+) -> float | np.ndarray:
+    r"""Kullback-Leibler divergence from vote fractions to predictions.
+
+    The metric of the HMS competition: predictions are clipped to
+    ``[1e-15, 1 - 1e-15]`` and *not* renormalised, a row costs
+    :math:`\sum_k y_k \log(y_k / p_k)` with :math:`0 \log 0 = 0`, and the score is the
+    (weighted) mean over rows. Lower is better, zero is perfect.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n, n_classes) or (n,)
+        Vote counts, fractions or hard labels, see
+        :func:`hmsklearn.votes.check_votes`.
+    y_pred : array-like of shape (n, n_classes)
+        Predicted probabilities; finite, in [0, 1], rows summing to one.
+    sample_weight : array-like of shape (n,), optional
+        Weights of the rows; not allowed with ``average="macro"``.
+    min_votes : float, optional
+        Score only rows with at least this many votes. The test set of the
+        competition holds rows of ten and more votes, so ``min_votes=10`` is what
+        agrees with its leaderboard.
+    total_votes : array-like of shape (n,), optional
+        Votes behind each row, needed for `min_votes` when `y_true` holds fractions.
+    average : {"micro", "macro", None}, default="micro"
+        ``"micro"`` is the mean of the row sums (the competition's), ``"macro"`` the
+        mean over classes of the column means, None the row sums themselves.
+    classes : "hms", "infer", None or sequence of labels, default=None
+        Labels in column order. None takes :data:`hmsklearn.votes.CLASSES` for hard
+        labels and numbered columns for tables, of any width.
+
+    Returns
+    -------
+    float or ndarray of shape (n_scored,)
+        The divergence in nat; an array with ``average=None``.
+
+    Raises
+    ------
+    ValueError
+        If `y_pred` is not a table of probabilities of the width of `y_true`, if no
+        row reaches `min_votes`, if the totals that `min_votes` needs are unknown, or
+        if the weights are negative, not finite or all zero.
+
+    References
+    ----------
+    Kaggle, HMS - Harmful Brain Activity Classification, evaluation page and
+    discussion 466731.
+
+    Examples
+    --------
+    >>> y = [[0, 1], [1, 0], [1, 0], [0, 1]]
+    >>> p = [[0.1, 0.9], [0.9, 0.1], [0.8, 0.2], [0.35, 0.65]]
+    >>> round(kl_divergence(y, p), 6)
+    0.216162
+    """
+    name = "kl_divergence"
+    if average not in ("micro", "macro", None):
+        raise ValueError(
+            f"{name}: average={average!r} is not known. Give 'micro' (the "
+            "competition's), 'macro' or None."
+        )
+    if classes is None:
+        classes = "infer" if np.ndim(y_true) > 1 else "hms"
+    prob = _check_probabilities(y_pred, name)
+    votes = check_votes(y_true, classes=classes, n_windows=prob.shape[0], caller=name)
+    truth = votes.fractions
+    if truth.shape != prob.shape:
+        raise ValueError(
+            f"{name}: y_true has {truth.shape[1]} classes, y_pred has "
+            f"{prob.shape[1]} columns."
+        )
+    weight = _check_weight(sample_weight, prob.shape[0], name)
+    if min_votes is not None:
+        keep = _enough_votes(votes.total_votes, total_votes, min_votes, name)
+        truth, prob = truth[keep], prob[keep]
+        weight = None if weight is None else weight[keep]
+
+    prob = np.clip(prob, EPSILON, 1.0 - EPSILON)
+    voted = truth > 0
+    terms = np.zeros_like(truth)
+    terms[voted] = truth[voted] * np.log(truth[voted] / prob[voted])
+    if average is None:
+        return terms.sum(axis=1)
+    if average == "macro":
+        if weight is not None:
+            raise ValueError(
+                f"{name}: sample_weight is not defined for average='macro'. Use "
+                "average='micro'."
+            )
+        return float(terms.mean(axis=0).mean())
+    rows = terms.sum(axis=1)
+    if weight is not None and weight.sum() == 0:
+        raise ValueError(f"{name}: the weights of the scored rows sum to zero.")
+    return float(np.average(rows, weights=weight))
+
+
+def make_kl_scorer(
+    *,
+    min_votes: float | None = None,
+    average: str = "micro",
+    classes: str | Sequence[Any] | None = None,
+) -> Callable[..., float]:
+    """Make a scorer of the negative KL divergence for ``scoring=``.
+
+    Parameters
+    ----------
+    min_votes : float, optional
+        Score only rows with at least this many votes; `y` must then hold counts.
+    average : {"micro", "macro"}, default="micro"
+        See :func:`kl_divergence`.
+    classes : "hms", "infer", None or sequence of labels, default=None
+        See :func:`kl_divergence`.
+
+    Returns
+    -------
+    callable
+        A scikit-learn scorer, ``scorer(estimator, X, y)``; greater is better, so it
+        is the negative divergence. It takes `sample_weight` through metadata routing.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> scorer = make_kl_scorer(classes="infer")
+    >>> X, y = [[0], [0], [0], [0]], [0, 1, 1, 1]
+    >>> clf = DummyClassifier(strategy="prior").fit(X, y)
+    >>> round(scorer(clf, X, y), 4)
+    -0.5623
+    """
+    return make_scorer(
+        kl_divergence,
+        greater_is_better=False,
+        response_method="predict_proba",
+        min_votes=min_votes,
+        average=average,
+        classes=classes,
+    )
+
+
+#: Negative competition score, for ``scoring=`` in cross_val_score and GridSearchCV.
+kl_scorer = make_kl_scorer()
+
+
+def _check_probabilities(y_pred: Any, name: str) -> np.ndarray:
+    prob = np.asarray(y_pred, dtype=np.float64)
+    if prob.ndim != 2:
+        raise ValueError(
+            f"{name}: y_pred has shape {prob.shape}, expected (n, n_classes) "
+            "probabilities (predict_proba, not predict)."
+        )
+    for what, bad in (
+        ("NaN or infinite entries", ~np.isfinite(prob).all(axis=1)),
+        ("entries outside [0, 1]", ((prob < 0) | (prob > 1)).any(axis=1)),
+        ("rows that do not sum to one", np.abs(prob.sum(axis=1) - 1) > 1e-4),
+    ):
+        rows = np.flatnonzero(bad)
+        if rows.size:
+            raise ValueError(
+                f"{name}: y_pred has {what} (first in row {rows[0]}, {rows.size} in "
+                "all). Pass softmax probabilities, not logits or clipped values."
+            )
+    return prob
+
+
+def _check_weight(sample_weight: Any, n: int, name: str) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n,):
+        raise ValueError(
+            f"{name}: sample_weight has shape {weight.shape}, expected ({n},)."
+        )
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise ValueError(f"{name}: sample_weight must be finite and not negative.")
+    return weight
+
+
+def _enough_votes(
+    counted: np.ndarray, given: Any, min_votes: float, name: str
+) -> np.ndarray:
+    totals = counted if given is None else np.asarray(given, dtype=np.float64)
+    if totals.shape != counted.shape:
+        raise ValueError(
+            f"{name}: total_votes has shape {totals.shape}, expected {counted.shape}."
+        )
+    if np.isnan(totals).any():
+        raise ValueError(
+            f"{name}: min_votes={min_votes} needs the number of votes of every row, "
+            "and fractions do not tell it. Pass vote counts as y_true, or total_votes."
+        )
+    keep = totals >= min_votes
+    if not keep.any():
+        raise ValueError(
+            f"{name}: no row has {min_votes} votes or more (the largest total is "
+            f"{totals.max():g}). Lower min_votes."
+        )
+    return keep

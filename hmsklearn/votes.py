@@ -1,0 +1,352 @@
+"""Targets: what experts voted, in the one form that every part works with.
+
+A window is read by several experts, each of whom gives one vote. What a
+classifier learns is the distribution of those votes; how many there were says
+how far it can be trusted. :func:`check_votes` turns whatever a user has (counts,
+fractions, names, indices) into those two things and refuses everything else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "CLASSES",
+    "VOTE_COLUMNS",
+    "Votes",
+    "check_votes",
+    "refuse_encoded_votes",
+    "resolve_classes",
+]
+
+#: The six classes in the order of the competition's vote columns.
+CLASSES: tuple[str, ...] = ("Seizure", "LPD", "GPD", "LRDA", "GRDA", "Other")
+
+#: The vote columns of ``train.csv`` and of a submission, in the order of `CLASSES`.
+VOTE_COLUMNS: tuple[str, ...] = tuple(f"{name.lower()}_vote" for name in CLASSES)
+
+# Rows of fractions may miss one by rounding (train.csv exports carry 6 to 16
+# digits), never by more: a sum of 0.97 is a wrong table, not a rounding error.
+_SUM_TOLERANCE = 1e-3
+
+_ENCODING_METHODS = ("predict_proba", "predict_log_proba", "decision_function")
+
+
+class Votes(NamedTuple):
+    """Vote targets in the form that every part of the package works with.
+
+    Attributes
+    ----------
+    fractions : ndarray of shape (n_windows, n_classes), float64
+        Share of the votes that each class got; rows sum to one.
+    total_votes : ndarray of shape (n_windows,), float64
+        Number of votes behind each row: the row sum for counts, one for a hard
+        label, NaN for fractions, which do not tell.
+    """
+
+    fractions: np.ndarray
+    total_votes: np.ndarray
+
+
+def resolve_classes(
+    classes: str | Sequence[Any] | None, y: Any, *, caller: str = "check_votes"
+) -> np.ndarray:
+    """Return the class labels, in column order, that a target refers to.
+
+    Parameters
+    ----------
+    classes : "hms", "infer", None or sequence of labels
+        ``"hms"`` stands for :data:`CLASSES`. ``"infer"`` (or None) takes the sorted
+        distinct values of a one-dimensional `y`, and ``0 .. k-1`` for a `y` with k
+        columns; use it only where the data are not votes on the six patterns.
+    y : array-like
+        The target, looked at only when the classes are to be inferred.
+    caller : str, default="check_votes"
+        Name that starts the error messages.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        Labels; strings for :data:`CLASSES`.
+
+    Raises
+    ------
+    ValueError
+        If `classes` is an unknown word, repeats a label or has fewer than two.
+
+    Examples
+    --------
+    >>> resolve_classes("hms", None).tolist()
+    ['Seizure', 'LPD', 'GPD', 'LRDA', 'GRDA', 'Other']
+    >>> resolve_classes("infer", ["b", "a", "b"]).tolist()
+    ['a', 'b']
+    """
+    if isinstance(classes, str) and classes == "hms":
+        return np.asarray(CLASSES)
+    if classes is None or (isinstance(classes, str) and classes == "infer"):
+        values = np.asarray(y)
+        if values.ndim == 3 and values.shape[2] == 1:
+            values = values[..., 0]
+        if values.ndim == 2 and values.shape[1] > 1:
+            return np.arange(values.shape[1])
+        return np.unique(values)
+    if isinstance(classes, str):
+        raise ValueError(
+            f"{caller}: classes={classes!r} is not known. Give 'hms' (the six "
+            "patterns of hmsklearn.votes.CLASSES), 'infer', or the list of labels "
+            "in column order."
+        )
+    labels = np.asarray(list(classes))
+    if labels.size < 2 or len(set(labels.tolist())) != labels.size:
+        raise ValueError(
+            f"{caller}: classes must hold at least two different labels, got "
+            f"{labels.tolist()}."
+        )
+    return labels
+
+
+def check_votes(
+    y: Any,
+    *,
+    classes: str | Sequence[Any] | None = "hms",
+    n_windows: int | None = None,
+    caller: str = "check_votes",
+) -> Votes:
+    """Turn votes in any accepted form into fractions and vote totals.
+
+    Parameters
+    ----------
+    y : array-like
+        One of
+
+        * vote counts of shape (n, n_classes): non-negative whole numbers, also
+          one-hot rows (one vote each);
+        * fractions of shape (n, n_classes): floats whose rows sum to one within
+          0.001 (a float table whose rows *all* sum to one is read as fractions even
+          if it holds only zeros and ones);
+        * hard labels of shape (n,): names such as ``"LPD"`` or indices 0 .. 5;
+        * any of the two-dimensional forms with a third axis of length one, which
+          scikit-learn's own tools pass on untouched.
+
+        A DataFrame with the vote columns (in any order) is put into class order;
+        one with other names among its columns is an error.
+    classes : "hms", "infer", None or sequence of labels, default="hms"
+        Labels in column order, see :func:`resolve_classes`.
+    n_windows : int, optional
+        Number of rows that `y` must have.
+    caller : str, default="check_votes"
+        Name that starts the error messages, usually the estimator's class.
+
+    Returns
+    -------
+    Votes
+        Fractions and totals, both new float64 arrays.
+
+    Raises
+    ------
+    ValueError
+        For a wrong width or length, negative, NaN or infinite entries, all-zero
+        rows, rows that are neither counts nor fractions, or unknown labels. The
+        message names the first offending rows.
+
+    Examples
+    --------
+    >>> check_votes([[3, 0, 0, 0, 0, 1]]).fractions.tolist()
+    [[0.75, 0.0, 0.0, 0.0, 0.0, 0.25]]
+    >>> check_votes(["LPD", "Other"]).fractions.argmax(axis=1).tolist()
+    [1, 5]
+    >>> check_votes([[0, 0, 0, 0, 0, 0]])
+    Traceback (most recent call last):
+        ...
+    ValueError: check_votes: y has rows without any vote (row 0). Drop them: a \
+window that nobody rated has no target.
+    """
+    if y is None:
+        raise ValueError(
+            f"{caller} requires y to be passed, but the target y is None. Pass vote "
+            "counts or fractions of shape (n_windows, n_classes), or hard labels."
+        )
+    labels = resolve_classes(classes, y, caller=caller)
+    y = _in_class_order(y, labels, caller)
+    values = np.asarray(y)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim == 2 and values.shape[1] == 1 and labels.size > 1:
+        values = values[:, 0]
+    if values.ndim not in (1, 2):
+        raise ValueError(
+            f"{caller}: y has shape {values.shape}; expected (n_windows, "
+            f"{labels.size}) votes or fractions, or (n_windows,) labels."
+        )
+    if n_windows is not None and values.shape[0] != n_windows:
+        raise ValueError(
+            f"{caller}: X and y have inconsistent numbers of rows: X has {n_windows} "
+            f"windows, y has {values.shape[0]} rows."
+        )
+    if values.shape[0] == 0:
+        raise ValueError(f"{caller}: y is empty (0 rows).")
+    if values.ndim == 1:
+        return _votes_from_labels(values, labels, caller)
+    return _votes_from_table(values, labels, caller)
+
+
+def refuse_encoded_votes(caller: str, *, classes: Any = "hms") -> None:
+    """Raise if scikit-learn's ``cross_val_predict`` has re-encoded the target.
+
+    ``cross_val_predict(method="predict_proba")`` replaces every column of a
+    two-dimensional `y` by the *ranks* of its values, and string labels by their
+    alphabetical position, before the estimator sees them: eight votes arrive as
+    five, fractions as whole numbers, "Seizure" as index 5. Nothing in the values
+    betrays it, so an estimator that trains on them learns nonsense in silence. This
+    looks whether such a call is under way, in this process or in a worker.
+
+    Parameters
+    ----------
+    caller : str
+        Name that starts the error message.
+    classes : "hms", "infer", None or sequence of labels, default="hms"
+        With inferred classes a re-encoded one-dimensional `y` stays consistent and
+        is let through.
+
+    Raises
+    ------
+    ValueError
+        If a class-encoding ``cross_val_predict`` is running this fit.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "_fit_and_predict" and "sklearn" in code.co_filename:
+            local = frame.f_locals
+            ndim = np.ndim(local.get("y"))
+            inferred = classes is None or (
+                isinstance(classes, str) and classes == "infer"
+            )
+            if (
+                local.get("method") in _ENCODING_METHODS
+                and ndim in (1, 2)
+                and not (inferred and ndim == 1)
+            ):
+                raise ValueError(
+                    f"{caller}: scikit-learn's cross_val_predict(method="
+                    f"{local['method']!r}) label-encodes y column by column before "
+                    "fitting, which turns votes and fractions into ranks. Use "
+                    "hmsklearn.model_selection.oof_predict_proba(estimator, X, y, "
+                    "groups=...) instead, or give y the shape (n_windows, n_classes, "
+                    "1), which scikit-learn leaves alone."
+                )
+        frame = frame.f_back
+
+
+def _in_class_order(y: Any, labels: np.ndarray, caller: str) -> Any:
+    """Reorder the columns of a DataFrame by class; arrays pass through."""
+    columns = getattr(y, "columns", None)
+    if columns is None or getattr(y, "ndim", 0) != 2 or len(columns) == 1:
+        return y
+    names = [str(column) for column in columns]
+    for schema in (
+        [f"{str(label).lower()}_vote" for label in labels],
+        [str(label) for label in labels],
+    ):
+        if set(names) == set(schema):
+            return y.iloc[:, [names.index(name) for name in schema]]
+        if set(names) & set(schema):
+            missing = [name for name in schema if name not in names]
+            extra = [name for name in names if name not in schema]
+            raise ValueError(
+                f"{caller}: y is a DataFrame whose columns do not match the classes: "
+                f"missing {missing}, unexpected {extra}. Select "
+                f"y[{schema}] first."
+            )
+    return y
+
+
+def _votes_from_labels(values: np.ndarray, labels: np.ndarray, caller: str) -> Votes:
+    known = {label: index for index, label in enumerate(labels.tolist())}
+    numeric_labels = labels.dtype.kind in "iufb"
+    if values.dtype.kind == "f" and not numeric_labels:
+        _raise_rows(caller, "NaN or infinite labels", ~np.isfinite(values))
+        if not np.all(values == np.floor(values)):
+            raise ValueError(
+                f"{caller}: Unknown label type: continuous. y has shape "
+                f"{values.shape} and holds fractions of one class; give all "
+                f"{labels.size} columns."
+            )
+    elif values.dtype.kind == "f":
+        _raise_rows(caller, "NaN or infinite labels", ~np.isfinite(values))
+    index = np.empty(values.shape[0], dtype=np.intp)
+    for row, value in enumerate(values.tolist()):
+        if value in known:
+            index[row] = known[value]
+        elif (
+            not numeric_labels
+            and isinstance(value, (int, float))
+            and 0 <= value < labels.size
+        ):
+            index[row] = int(value)
+        else:
+            close = difflib.get_close_matches(
+                str(value), [str(label) for label in labels], n=2, cutoff=0.5
+            )
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise ValueError(
+                f"{caller}: label {value!r} in row {row} of y is not one of "
+                f"{labels.tolist()} nor an index 0 .. {labels.size - 1}.{hint}"
+            )
+    fractions = np.zeros((values.shape[0], labels.size))
+    fractions[np.arange(values.shape[0]), index] = 1.0
+    return Votes(fractions, np.ones(values.shape[0]))
+
+
+def _votes_from_table(values: np.ndarray, labels: np.ndarray, caller: str) -> Votes:
+    if values.shape[1] != labels.size:
+        raise ValueError(
+            f"{caller}: y has {values.shape[1]} columns, expected {labels.size}, one "
+            f"for each of {labels.tolist()}."
+        )
+    whole = values.dtype.kind in "iub"
+    try:
+        table = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{caller}: y of shape {values.shape} holds values that are not numbers "
+            f"({error}). Give vote counts or fractions, or labels of shape (n,)."
+        ) from None
+    _raise_rows(caller, "NaN or infinite votes", ~np.isfinite(table).all(axis=1))
+    _raise_rows(caller, "negative votes", (table < 0).any(axis=1))
+    totals = table.sum(axis=1)
+    _raise_rows(
+        caller,
+        "rows without any vote",
+        totals == 0,
+        "Drop them: a window that nobody rated has no target.",
+    )
+    sums_to_one = np.abs(totals - 1.0) <= _SUM_TOLERANCE
+    if not whole and sums_to_one.all():
+        return Votes(table / totals[:, None], np.full(table.shape[0], np.nan))
+    fractional = (table != np.floor(table)).any(axis=1)
+    _raise_rows(
+        caller,
+        "rows that are neither whole vote counts nor fractions that sum to one",
+        fractional,
+        "Divide every row by its sum, or pass the counts.",
+    )
+    return Votes(table / totals[:, None], totals)
+
+
+def _raise_rows(
+    caller: str, what: str, bad: npt.NDArray[np.bool_], remedy: str = ""
+) -> None:
+    rows = np.flatnonzero(bad)
+    if rows.size == 0:
+        return
+    shown = ", ".join(str(row) for row in rows[:5])
+    more = f" and {rows.size - 5} more" if rows.size > 5 else ""
+    word = "row" if rows.size == 1 else "rows"
+    raise ValueError(f"{caller}: y has {what} ({word} {shown}{more}). {remedy}".strip())
