@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -153,7 +154,7 @@ class Montage:
     def indices(
         self, ch_names: Sequence[str] = CH_NAMES, *, caller: str = "Montage"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of anodes and cathodes among the channels.
+        """Find the positions of anodes and cathodes among the channels.
 
         Parameters
         ----------
@@ -172,7 +173,7 @@ class Montage:
         return anodes, cathodes
 
     def matrix(self, ch_names: Sequence[str] = CH_NAMES) -> np.ndarray:
-        """Derivation matrix of shape (n_pairs, n_channels).
+        """Return the derivation matrix of shape (n_pairs, n_channels).
 
         Parameters
         ----------
@@ -192,7 +193,7 @@ class Montage:
 
 
 def _chain(*electrodes: str) -> list[tuple[str, str]]:
-    return list(zip(electrodes[:-1], electrodes[1:], strict=True))
+    return list(pairwise(electrodes))
 
 
 _LL = _chain("Fp1", "F7", "T3", "T5", "O1")

@@ -1,0 +1,1 @@
+"""Reading the competition's folder, and simulating one."""

@@ -1,0 +1,1 @@
+"""Combining classifiers under the KL divergence."""

@@ -1,0 +1,1 @@
+"""Signal or spectrogram to image transformers."""

@@ -1,0 +1,1 @@
+"""Torch modules: logits out, one architecture a file, a registry."""

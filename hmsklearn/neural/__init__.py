@@ -1,0 +1,1 @@
+"""Neural classifiers for soft vote targets, with skorch inside."""

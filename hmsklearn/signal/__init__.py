@@ -1,0 +1,1 @@
+"""Pure functions on arrays of windows: the operations themselves, no estimators."""

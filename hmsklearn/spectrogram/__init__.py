@@ -1,0 +1,1 @@
+"""Signal to time-frequency transformers."""

@@ -1,0 +1,1 @@
+"""Checks for estimators on windows of signals."""
