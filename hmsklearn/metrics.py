@@ -153,13 +153,21 @@ def make_kl_scorer(
     -0.5623
     """
     return make_scorer(
-        kl_divergence,
+        _kl_of_response,
         greater_is_better=False,
         response_method="predict_proba",
         min_votes=min_votes,
         average=average,
         classes=classes,
     )
+
+
+def _kl_of_response(y_true: Any, y_pred: Any, **kwargs: Any) -> float:
+    # With two classes scikit-learn's scorers hand over the second column only.
+    y_pred = np.asarray(y_pred)
+    if y_pred.ndim == 1:
+        y_pred = np.column_stack([1 - y_pred, y_pred])
+    return kl_divergence(y_true, y_pred, **kwargs)
 
 
 #: Negative competition score, for ``scoring=`` in cross_val_score and GridSearchCV.
