@@ -135,13 +135,13 @@ def draw_window(rows: object, pipeline: Pipeline, path: Path) -> None:
     plt.close(figure)
 
 
-def main() -> None:
-    """Run the whole job."""
+def main(argv: list[str] | None = None) -> dict[str, float]:
+    """Run the whole job; return the KL of every model and baseline."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, help="competition folder")
     parser.add_argument("--out", type=Path, default=Path("quickstart_output"))
     parser.add_argument("--patients", type=int, default=48, help="to simulate")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
 
     root = args.root
@@ -184,6 +184,7 @@ def main() -> None:
     ).figure_.savefig(args.out / "kl_by_model.png", dpi=110)
     draw_window(train.data, stack.named_estimators_["mel"], args.out / "window.png")
     say(f"done: {submission}, {dump.name}, kl_by_model.png, window.png in {args.out}")
+    return scores
 
 
 if __name__ == "__main__":

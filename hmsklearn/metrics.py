@@ -8,12 +8,20 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import make_scorer
 
-from hmsklearn.votes import check_votes
+from hmsklearn.votes import (
+    check_votes,
+    in_class_order,
+    names_hms_classes,
+    resolve_classes,
+)
 
-__all__ = ["kl_divergence", "kl_scorer", "make_kl_scorer"]
+__all__ = ["check_weight", "kl_divergence", "kl_scorer", "make_kl_scorer"]
 
 #: Predictions are clipped to [EPSILON, 1 - EPSILON], as the competition did.
 EPSILON = 1e-15
+
+# A blend of probabilities whose weights sum to one up to rounding can exceed one.
+_ROUNDING = 1e-6
 
 
 def kl_divergence(
@@ -39,9 +47,10 @@ def kl_divergence(
         Vote counts, fractions or hard labels, see
         :func:`hmsklearn.votes.check_votes`.
     y_pred : array-like of shape (n, n_classes)
-        Predicted probabilities; finite, in [0, 1], rows summing to one.
+        Predicted probabilities; finite, in [0, 1], rows summing to one. Like `y_true`,
+        a DataFrame with the vote columns in any order is put into class order.
     sample_weight : array-like of shape (n,), optional
-        Weights of the rows; not allowed with ``average="macro"``.
+        Weights of the rows; only with ``average="micro"``.
     min_votes : float, optional
         Score only rows with at least this many votes. The test set of the
         competition holds rows of ten and more votes, so ``min_votes=10`` is what
@@ -53,7 +62,8 @@ def kl_divergence(
         mean over classes of the column means, None the row sums themselves.
     classes : "hms", "infer", None or sequence of labels, default=None
         Labels in column order. None takes :data:`hmsklearn.votes.CLASSES` for hard
-        labels and numbered columns for tables, of any width.
+        labels and for DataFrames that name them, and numbered columns for other
+        tables, of any width.
 
     Returns
     -------
@@ -65,7 +75,8 @@ def kl_divergence(
     ValueError
         If `y_pred` is not a table of probabilities of the width of `y_true`, if no
         row reaches `min_votes`, if the totals that `min_votes` needs are unknown, or
-        if the weights are negative, not finite or all zero.
+        if the weights are negative, not finite or all zero, or given where there is
+        no weighted mean.
 
     References
     ----------
@@ -86,8 +97,9 @@ def kl_divergence(
             "competition's), 'macro' or None."
         )
     if classes is None:
-        classes = "infer" if np.ndim(y_true) > 1 else "hms"
-    prob = _check_probabilities(y_pred, name)
+        classes = _default_classes(y_true, y_pred)
+    labels = resolve_classes(classes, y_true, caller=name)
+    prob = _check_probabilities(in_class_order(y_pred, labels, name, "y_pred"), name)
     votes = check_votes(y_true, classes=classes, n_windows=prob.shape[0], caller=name)
     truth = votes.fractions
     if truth.shape != prob.shape:
@@ -95,7 +107,12 @@ def kl_divergence(
             f"{name}: y_true has {truth.shape[1]} classes, y_pred has "
             f"{prob.shape[1]} columns."
         )
-    weight = _check_weight(sample_weight, prob.shape[0], name)
+    weight = check_weight(sample_weight, prob.shape[0], name)
+    if weight is not None and average != "micro":
+        raise ValueError(
+            f"{name}: sample_weight is not defined for average={average!r}. Use "
+            "average='micro'."
+        )
     if min_votes is not None:
         keep = _enough_votes(votes.total_votes, total_votes, min_votes, name)
         truth, prob = truth[keep], prob[keep]
@@ -108,11 +125,6 @@ def kl_divergence(
     if average is None:
         return terms.sum(axis=1)
     if average == "macro":
-        if weight is not None:
-            raise ValueError(
-                f"{name}: sample_weight is not defined for average='macro'. Use "
-                "average='micro'."
-            )
         return float(terms.mean(axis=0).mean())
     rows = terms.sum(axis=1)
     if weight is not None and weight.sum() == 0:
@@ -174,16 +186,83 @@ def _kl_of_response(y_true: Any, y_pred: Any, **kwargs: Any) -> float:
 kl_scorer = make_kl_scorer()
 
 
+def check_weight(sample_weight: Any, n_rows: int, name: str) -> np.ndarray | None:
+    """Check the weights of the rows.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,) or None
+        The weights.
+    n_rows : int
+        Number of rows of the data.
+    name : str
+        Name that starts the error messages.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or None
+        The weights as float64, None if there were none.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, negative, NaN or infinite weights; the message names the
+        first row.
+
+    Examples
+    --------
+    >>> check_weight([1, 2], 2, "doctest")
+    array([1., 2.])
+    >>> check_weight([1, -2], 2, "doctest")
+    Traceback (most recent call last):
+        ...
+    ValueError: doctest: sample_weight must be finite and not negative, it is -2.0 in \
+row 1.
+    """
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"{name}: sample_weight has shape {weight.shape}, expected ({n_rows},)."
+        )
+    bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if bad.size:
+        raise ValueError(
+            f"{name}: sample_weight must be finite and not negative, it is "
+            f"{weight[bad[0]]} in row {bad[0]}."
+        )
+    return weight
+
+
+def _default_classes(y_true: Any, y_pred: Any) -> str:
+    """Choose between the six patterns and numbered columns."""
+    if names_hms_classes(y_true) or names_hms_classes(y_pred):
+        return "hms"
+    try:
+        shape = np.shape(y_true)
+    except ValueError:  # rows of different lengths, which check_votes explains
+        return "infer"
+    return "infer" if len(shape) > 1 and shape[1] > 1 else "hms"
+
+
 def _check_probabilities(y_pred: Any, name: str) -> np.ndarray:
-    prob = np.asarray(y_pred, dtype=np.float64)
+    try:
+        prob = np.asarray(y_pred, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name}: y_pred is not a table of numbers ({error}). Pass probabilities "
+            "of shape (n, n_classes) (predict_proba, not predict)."
+        ) from None
     if prob.ndim != 2:
         raise ValueError(
             f"{name}: y_pred has shape {prob.shape}, expected (n, n_classes) "
             "probabilities (predict_proba, not predict)."
         )
+    outside = (prob < 0) | (prob > 1 + _ROUNDING)
     for what, bad in (
         ("NaN or infinite entries", ~np.isfinite(prob).all(axis=1)),
-        ("entries outside [0, 1]", ((prob < 0) | (prob > 1)).any(axis=1)),
+        ("entries outside [0, 1]", outside.any(axis=1)),
         ("rows that do not sum to one", np.abs(prob.sum(axis=1) - 1) > 1e-4),
     ):
         rows = np.flatnonzero(bad)
@@ -193,19 +272,6 @@ def _check_probabilities(y_pred: Any, name: str) -> np.ndarray:
                 "all). Pass softmax probabilities, not logits or clipped values."
             )
     return prob
-
-
-def _check_weight(sample_weight: Any, n: int, name: str) -> np.ndarray | None:
-    if sample_weight is None:
-        return None
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n,):
-        raise ValueError(
-            f"{name}: sample_weight has shape {weight.shape}, expected ({n},)."
-        )
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError(f"{name}: sample_weight must be finite and not negative.")
-    return weight
 
 
 def _enough_votes(

@@ -21,6 +21,8 @@ __all__ = [
     "VOTE_COLUMNS",
     "Votes",
     "check_votes",
+    "in_class_order",
+    "names_hms_classes",
     "refuse_encoded_votes",
     "resolve_classes",
 ]
@@ -48,6 +50,12 @@ class Votes(NamedTuple):
     total_votes : ndarray of shape (n_windows,), float64
         Number of votes behind each row: the row sum for counts, one for a hard
         label, NaN for fractions, which do not tell.
+
+    Examples
+    --------
+    >>> votes = check_votes([[3, 0, 0, 0, 0, 1], [0, 2, 0, 0, 0, 0]])
+    >>> votes.total_votes.tolist()
+    [4.0, 2.0]
     """
 
     fractions: np.ndarray
@@ -78,7 +86,8 @@ def resolve_classes(
     Raises
     ------
     ValueError
-        If `classes` is an unknown word, repeats a label or has fewer than two.
+        If `classes` is an unknown word, repeats a label or has fewer than two, or is
+        to be inferred from numbers that are not whole.
 
     Examples
     --------
@@ -90,11 +99,20 @@ def resolve_classes(
     if isinstance(classes, str) and classes == "hms":
         return np.asarray(CLASSES)
     if classes is None or (isinstance(classes, str) and classes == "infer"):
-        values = np.asarray(y)
+        values = _as_array(y, caller)
         if values.ndim == 3 and values.shape[2] == 1:
             values = values[..., 0]
         if values.ndim == 2 and values.shape[1] > 1:
             return np.arange(values.shape[1])
+        if values.dtype.kind == "f":
+            # NaN and infinity pass: check_votes names their rows.
+            finite = values[np.isfinite(values)]
+            if (finite != np.floor(finite)).any():
+                raise ValueError(
+                    f"{caller}: Unknown label type: continuous. Classes cannot be "
+                    f"inferred from fractions of shape {values.shape}; give one "
+                    "column for each class."
+                )
         return np.unique(values)
     if isinstance(classes, str):
         raise ValueError(
@@ -135,7 +153,7 @@ def check_votes(
           scikit-learn's own tools pass on untouched.
 
         A DataFrame with the vote columns (in any order) is put into class order;
-        one with other names among its columns is an error.
+        one with other names among them is an error.
     classes : "hms", "infer", None or sequence of labels, default="hms"
         Labels in column order, see :func:`resolve_classes`.
     n_windows : int, optional
@@ -173,8 +191,7 @@ window that nobody rated has no target.
             "counts or fractions of shape (n_windows, n_classes), or hard labels."
         )
     labels = resolve_classes(classes, y, caller=caller)
-    y = _in_class_order(y, labels, caller)
-    values = np.asarray(y)
+    values = _as_array(in_class_order(y, labels, caller), caller)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.ndim == 2 and values.shape[1] == 1 and labels.size > 1:
@@ -218,11 +235,15 @@ def refuse_encoded_votes(caller: str, *, classes: Any = "hms") -> None:
     ------
     ValueError
         If a class-encoding ``cross_val_predict`` is running this fit.
+
+    Examples
+    --------
+    >>> refuse_encoded_votes("doctest")  # nothing of the kind is under way
     """
     frame = sys._getframe(1)
     while frame is not None:
-        code = frame.f_code
-        if code.co_name == "_fit_and_predict" and "sklearn" in code.co_filename:
+        module = str(frame.f_globals.get("__name__", ""))
+        if frame.f_code.co_name == "_fit_and_predict" and module.startswith("sklearn."):
             local = frame.f_locals
             ndim = np.ndim(local.get("y"))
             inferred = classes is None or (
@@ -244,27 +265,97 @@ def refuse_encoded_votes(caller: str, *, classes: Any = "hms") -> None:
         frame = frame.f_back
 
 
-def _in_class_order(y: Any, labels: np.ndarray, caller: str) -> Any:
-    """Reorder the columns of a DataFrame by class; arrays pass through."""
-    columns = getattr(y, "columns", None)
-    if columns is None or getattr(y, "ndim", 0) != 2 or len(columns) == 1:
-        return y
+def in_class_order(table: Any, labels: np.ndarray, caller: str, what: str = "y") -> Any:
+    """Put the columns of a DataFrame into class order; pass anything else through.
+
+    Parameters
+    ----------
+    table : object
+        A DataFrame whose columns are named after the classes (``lpd_vote`` or
+        ``LPD``), in any order, or anything else.
+    labels : ndarray of shape (n_classes,)
+        Class labels in the order wanted.
+    caller : str
+        Name that starts the error messages.
+    what : str, default="y"
+        What the error messages call the table.
+
+    Returns
+    -------
+    object
+        The reordered table, or `table` itself where its columns name no class.
+
+    Raises
+    ------
+    ValueError
+        If some of the columns name classes and the others do not, or if a class is
+        named twice or not at all.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"b_vote": [1], "a_vote": [2]})
+    >>> list(in_class_order(table, np.array(["a", "b"]), "doctest").columns)
+    ['a_vote', 'b_vote']
+    """
+    columns = getattr(table, "columns", None)
+    if columns is None or getattr(table, "ndim", 0) != 2 or len(columns) == 1:
+        return table
     names = [str(column) for column in columns]
     for schema in (
         [f"{str(label).lower()}_vote" for label in labels],
         [str(label) for label in labels],
     ):
-        if set(names) == set(schema):
-            return y.iloc[:, [names.index(name) for name in schema]]
+        if sorted(names) == sorted(schema):
+            return table.iloc[:, [names.index(name) for name in schema]]
         if set(names) & set(schema):
             missing = [name for name in schema if name not in names]
             extra = [name for name in names if name not in schema]
+            twice = sorted({name for name in names if names.count(name) > 1})
             raise ValueError(
-                f"{caller}: y is a DataFrame whose columns do not match the classes: "
-                f"missing {missing}, unexpected {extra}. Select "
-                f"y[{schema}] first."
+                f"{caller}: {what} is a DataFrame whose columns do not match the "
+                f"classes: missing {missing}, unexpected {extra}, repeated {twice}. "
+                f"Select {what}[{schema}] first."
             )
-    return y
+    return table
+
+
+def names_hms_classes(table: Any) -> bool:
+    """Tell whether a DataFrame's columns are named after the six patterns.
+
+    Parameters
+    ----------
+    table : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        True for a DataFrame with at least one column out of :data:`VOTE_COLUMNS` or
+        :data:`CLASSES`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> names_hms_classes(pd.DataFrame({"lpd_vote": [1], "gpd_vote": [2]}))
+    True
+    >>> names_hms_classes([[1, 2]])
+    False
+    """
+    columns = getattr(table, "columns", None)
+    if columns is None:
+        return False
+    return not {str(column) for column in columns}.isdisjoint((*VOTE_COLUMNS, *CLASSES))
+
+
+def _as_array(y: Any, caller: str) -> np.ndarray:
+    try:
+        return np.asarray(y)
+    except ValueError as error:
+        raise ValueError(
+            f"{caller}: y is not a table: its rows differ in length ({error}). Give "
+            "every row one entry for each class."
+        ) from None
 
 
 def _votes_from_labels(values: np.ndarray, labels: np.ndarray, caller: str) -> Votes:
@@ -291,9 +382,13 @@ def _votes_from_labels(values: np.ndarray, labels: np.ndarray, caller: str) -> V
         ):
             index[row] = int(value)
         else:
-            close = difflib.get_close_matches(
-                str(value), [str(label) for label in labels], n=2, cutoff=0.5
-            )
+            folded = {str(label).lower(): str(label) for label in labels}
+            close = [
+                folded[name]
+                for name in difflib.get_close_matches(
+                    str(value).lower(), list(folded), n=2, cutoff=0.5
+                )
+            ]
             hint = f" Did you mean {' or '.join(close)}?" if close else ""
             raise ValueError(
                 f"{caller}: label {value!r} in row {row} of y is not one of "

@@ -1,0 +1,204 @@
+"""Checking arrays of windows: axes, type of the numbers, finiteness, size.
+
+Whatever takes windows, transformer or classifier, takes them through here, so that
+the same mistake gets the same answer everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+__all__ = ["admit", "check_windows"]
+
+_NAN_REMEDY = "Fill them first, for instance with hmsklearn.preprocessing.NaNImputer."
+_DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
+
+_AXES = {
+    3: "(n_windows, n_channels, n_times)",
+    4: "(n_windows, n_planes, height, width)",
+}
+
+
+def check_windows(
+    X: Any,
+    *,
+    caller: str,
+    ndim: tuple[int, ...] = (3,),
+    allow_nan: bool = False,
+    n_channels: int | None = None,
+    min_times: int = 1,
+    nan_remedy: str = _NAN_REMEDY,
+    lazy: bool = False,
+) -> np.ndarray:
+    """Check an array of windows: shape, dtype, finiteness, size.
+
+    Parameters
+    ----------
+    X : array-like
+        Windows, time (or width) last.
+    caller : str
+        Name that starts the error messages, usually the estimator's class.
+    ndim : tuple of int, default=(3,)
+        Accepted numbers of axes: 3 for signals, 4 for images.
+    allow_nan : bool, default=False
+        Whether NaN may pass. Infinite values never do.
+    n_channels : int, optional
+        Number of channels (axis 1) that `X` must have.
+    min_times : int, default=1
+        Smallest length of the last axis.
+    nan_remedy : str, optional
+        What the error about NaN advises.
+    lazy : bool, default=False
+        Leave the values of an array of numbers alone: neither their type is changed
+        nor their finiteness looked at. :func:`admit` does both, chunk by chunk, so
+        that a memory-mapped file of integers is never in memory as a whole.
+
+    Returns
+    -------
+    ndarray
+        `X` itself where it is float32 or float64, else converted to float32.
+
+    Raises
+    ------
+    ValueError
+        For anything that does not fit, with cause and remedy.
+    TypeError
+        For sparse input.
+
+    Examples
+    --------
+    >>> check_windows([[[1, 2, 3]]], caller="doctest").dtype
+    dtype('float32')
+    >>> check_windows([[1, 2, 3]], caller="doctest")
+    Traceback (most recent call last):
+        ...
+    ValueError: doctest: X has 2 dimensions and shape (1, 3), expected (n_windows, \
+n_channels, n_times). For a single window pass X[None].
+    """
+    numbers = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
+    try:
+        X = check_array(
+            X,
+            dtype=None if lazy and numbers else _DTYPES,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            ensure_min_features=0,
+            estimator=caller,
+            input_name="X",
+        )
+    except (TypeError, ValueError) as error:
+        # What scikit-learn says of text, objects, complex and sparse input is right,
+        # only it does not say who was called.
+        if caller in str(error):
+            raise
+        raise type(error)(f"{caller}: {error}") from None
+    if X.ndim not in ndim:
+        expected = " or ".join(_AXES[n] for n in ndim)
+        remedy = (
+            "For a single window pass X[None]."
+            if X.ndim == min(ndim) - 1
+            else "Check the order of the pipeline's steps."
+        )
+        raise ValueError(
+            f"{caller}: X has {X.ndim} dimensions and shape {X.shape}, expected "
+            f"{expected}. {remedy}"
+        )
+    if X.shape[0] == 0:
+        raise ValueError(
+            f"{caller}: Found array with 0 sample(s) (shape={X.shape}) while a minimum "
+            "of 1 is required."
+        )
+    if X.shape[1] == 0:
+        raise ValueError(
+            f"{caller}: Found array with 0 feature(s) (shape={X.shape}) while a "
+            "minimum of 1 is required: there are no channels."
+        )
+    if n_channels is not None and X.shape[1] != n_channels:
+        raise ValueError(
+            f"{caller}: X has {X.shape[1]} channels (axis 1), but {caller} is "
+            f"expecting {n_channels} channels as input."
+        )
+    if 0 in X.shape[2:-1]:
+        raise ValueError(
+            f"{caller}: X has shape {X.shape}, there are no values in it. Give images "
+            "with a height."
+        )
+    if X.shape[-1] < min_times:
+        raise ValueError(
+            f"{caller}: X has {X.shape[-1]} samples in time (last axis), at least "
+            f"{min_times} are needed. Give longer windows."
+        )
+    if not lazy:
+        _check_finite(X, caller, allow_nan, nan_remedy)
+    return X
+
+
+def admit(
+    X: np.ndarray,
+    *,
+    caller: str,
+    allow_nan: bool = False,
+    first: int = 0,
+    nan_remedy: str = _NAN_REMEDY,
+) -> np.ndarray:
+    """Convert a chunk of windows to float and check that it is finite.
+
+    Parameters
+    ----------
+    X : ndarray
+        Windows that :func:`check_windows` let pass with ``lazy=True``.
+    caller : str
+        Name that starts the error messages.
+    allow_nan : bool, default=False
+        Whether NaN may pass. Infinite values never do.
+    first : int, default=0
+        Number of the chunk's first window, for the error messages.
+    nan_remedy : str, optional
+        What the error about NaN advises.
+
+    Returns
+    -------
+    ndarray
+        `X` itself where it is float32 or float64, else converted to float32.
+
+    Raises
+    ------
+    ValueError
+        If a value is infinite, or NaN without `allow_nan`.
+
+    Examples
+    --------
+    >>> admit(np.ones((1, 2, 3), dtype="int16"), caller="doctest").dtype
+    dtype('float32')
+    """
+    X = np.asarray(X, dtype=X.dtype if X.dtype in _DTYPES else np.float32)
+    _check_finite(X, caller, allow_nan, nan_remedy, first)
+    return X
+
+
+def _check_finite(
+    X: np.ndarray, caller: str, allow_nan: bool, remedy: str, first: int = 0
+) -> None:
+    # NaN and infinity show in the extremes: two fast passes without a mask the size
+    # of X. Only when they do does the exact search run, window by window.
+    with np.errstate(invalid="ignore"):
+        if np.isfinite(X.max()) and np.isfinite(X.min()):
+            return
+    for window, values in enumerate(X, start=first):
+        if np.isinf(values).any():
+            channel = int(np.argwhere(np.isinf(values))[0][0])
+            raise ValueError(
+                f"{caller}: X contains infinity (first in window {window}, channel "
+                f"{channel}). No transform is defined for it: repair the recording."
+            )
+        if not allow_nan and np.isnan(values).any():
+            channel = int(np.argwhere(np.isnan(values))[0][0])
+            raise ValueError(
+                f"{caller}: X contains NaN (first in window {window}, channel "
+                f"{channel}). {remedy}"
+            )

@@ -1,0 +1,148 @@
+"""Windows out of one parquet file, straight into the output array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hmsklearn.datasets._layout import View
+from hmsklearn.montage import canonical_name
+
+__all__ = ["FileJob", "read_windows"]
+
+
+class FileJob(NamedTuple):
+    """The windows that are wanted from one file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    positions : ndarray of int
+        Rows of the table, hence of the output.
+    starts : ndarray of int
+        First row, in the file, of the whole labelled window of each.
+    labels : sequence of str
+        How error messages call those rows.
+    """
+
+    path: Path
+    positions: np.ndarray
+    starts: np.ndarray
+    labels: Sequence[str]
+
+
+def read_windows(
+    job: FileJob,
+    out: np.ndarray,
+    *,
+    view: View,
+    columns: Sequence[str],
+    crop: int,
+    caller: str,
+) -> None:
+    """Read a file once and write its windows where they belong.
+
+    Parameters
+    ----------
+    job : FileJob
+        File and windows.
+    out : ndarray of shape (n_rows, n_columns, width), float32
+        The output; only the rows ``job.positions`` are written.
+    view : View
+        Kind of file.
+    columns : sequence of str
+        Columns to read, in the order of axis 1 of `out`.
+    crop : int
+        Rows to skip at the start of each labelled window.
+    caller : str
+        Name that starts the error messages.
+
+    Raises
+    ------
+    ValueError
+        If the file is no parquet file or damaged, lacks columns, holds anything but
+        numbers, or ends before a window does. The message names file and row.
+    """
+    where = f"{job.path} (needed by {job.labels[0]})"
+    # Closing is left to the garbage collector where it may not come early: arrays
+    # without copy point into the table, not into the mapped file.
+    try:
+        file = pq.ParquetFile(job.path, memory_map=True, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(caller, where, job.path, error) from error
+    with file:
+        names = _find_columns(file.schema_arrow.names, columns, view, where, caller)
+        _check_ends(job, file.metadata.num_rows, view, caller)
+        try:
+            table = file.read(columns=names, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(caller, where, job.path, error) from error
+    first = job.starts + crop
+    stop = first + out.shape[-1]
+    for index, name in enumerate(names):
+        column = table.column(name)
+        kind = column.type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+            raise ValueError(
+                f"{caller}: column {name!r} of {where} holds {kind}, not numbers. "
+                "Download the file again."
+            )
+        values = column.to_numpy()
+        for position, begin, end in zip(job.positions, first, stop, strict=True):
+            out[position, index] = values[begin:end]
+
+
+def _find_columns(
+    present: list[str], wanted: Sequence[str], view: View, where: str, caller: str
+) -> list[str]:
+    have = set(present)
+    if len(have) == len(present) and have.issuperset(wanted):
+        return list(wanted)
+    # Second look, through aliases: T7 for T3 and the like.
+    by_name: dict[str, list[str]] = {}
+    for name in present:
+        key = canonical_name(name) if view.name == "eeg" else name
+        by_name.setdefault(key, []).append(name)
+    missing = [name for name in wanted if name not in by_name]
+    if missing:
+        shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
+        raise ValueError(
+            f"{caller}: {where} lacks {len(missing)} of the columns that are to be "
+            f"read: {shown}. Download the file again, or name the electrodes that "
+            "all files have in ch_names."
+        )
+    twice = [by_name[name] for name in wanted if len(by_name[name]) > 1]
+    if twice:
+        raise ValueError(
+            f"{caller}: {where} has several columns for one electrode: {twice[0]}. "
+            "Drop all but one."
+        )
+    return [by_name[name][0] for name in wanted]
+
+
+def _check_ends(job: FileJob, n_rows: int, view: View, caller: str) -> None:
+    late = np.flatnonzero(job.starts + view.window > n_rows)
+    if late.size:
+        start = int(job.starts[late[0]])
+        raise ValueError(
+            f"{caller}: the window of {job.labels[late[0]]} needs rows {start} to "
+            f"{start + view.window} of {job.path}, which has only {n_rows} "
+            f"({n_rows * view.step:g} s; the offset is {start * view.step:g} s and the "
+            f"window {view.seconds:g} s long). Table and file do not belong together: "
+            "check the offset, or download the file again."
+        )
+
+
+def _unreadable(caller: str, where: str, path: Path, error: Exception) -> ValueError:
+    size = path.stat().st_size if path.exists() else 0
+    return ValueError(
+        f"{caller}: {where} is not a readable parquet file: it is {size} bytes long "
+        f"and the reader says: {str(error).strip().splitlines()[0]} The file is "
+        "truncated or of another kind (a CSV under this name, say): download it again."
+    )

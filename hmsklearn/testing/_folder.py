@@ -1,0 +1,74 @@
+"""A simulated competition folder for the checks, made once for each process."""
+
+from __future__ import annotations
+
+import atexit
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmsklearn.votes import VOTE_COLUMNS
+
+__all__ = ["simulated_folder", "simulated_root", "simulated_rows"]
+
+
+@cache
+def _home() -> tempfile.TemporaryDirectory[str]:
+    home = tempfile.TemporaryDirectory(prefix="hmsklearn-checks-")
+    atexit.register(home.cleanup)
+    return home
+
+
+def simulated_root() -> str:
+    """Path of the simulated folder; nothing is written there yet.
+
+    Returns
+    -------
+    str
+        The path, removed when the process ends.
+    """
+    return _home().name
+
+
+@cache
+def simulated_folder() -> Path:
+    """Write the simulated folder at the first call.
+
+    Returns
+    -------
+    Path
+        The folder of :func:`simulated_root`, now filled.
+    """
+    from hmsklearn.datasets import make_hms
+
+    root = Path(simulated_root())
+    make_hms(root, n_patients=4, random_state=0)
+    return root
+
+
+def simulated_rows(n_rows: int) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Rows of the simulated folder's ``train.csv``.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows; rows are repeated where the folder has fewer.
+
+    Returns
+    -------
+    rows : DataFrame
+        The rows, numbered from zero.
+    votes : ndarray of shape (n_rows, 6)
+        Vote counts.
+    groups : ndarray of shape (n_rows,)
+        Patients.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(simulated_folder() / "train.csv")
+    rows = table.iloc[np.arange(n_rows) % len(table)].reset_index(drop=True)
+    votes = rows[list(VOTE_COLUMNS)].to_numpy()
+    return rows, votes, rows["patient_id"].to_numpy()
