@@ -32,7 +32,7 @@ def kl_divergence(
     min_votes: float | None = None,
     total_votes: Any = None,
     average: str | None = "micro",
-    classes: str | Sequence[Any] | None = None,
+    classes: str | Sequence[Any] | np.ndarray | None = None,
 ) -> float | np.ndarray:
     r"""Kullback-Leibler divergence from vote fractions to predictions.
 
@@ -179,7 +179,7 @@ def _kl_of_response(y_true: Any, y_pred: Any, **kwargs: Any) -> float:
     y_pred = np.asarray(y_pred)
     if y_pred.ndim == 1:
         y_pred = np.column_stack([1 - y_pred, y_pred])
-    return kl_divergence(y_true, y_pred, **kwargs)
+    return float(kl_divergence(y_true, y_pred, **kwargs))
 
 
 #: Negative competition score, for ``scoring=`` in cross_val_score and GridSearchCV.

@@ -132,6 +132,11 @@ class Montage:
     chains : mapping of str to tuple of int
         Positions, in `pairs`, of the derivations of each chain, front to back.
 
+    Raises
+    ------
+    ValueError
+        If a chain is empty or holds a position that is none.
+
     Examples
     --------
     >>> montage = get_montage("double_banana")
@@ -142,6 +147,14 @@ class Montage:
     name: str
     pairs: tuple[tuple[str, str], ...]
     chains: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for chain, members in self.chains.items():
+            if not members or not all(i in range(len(self.pairs)) for i in members):
+                raise ValueError(
+                    f"Montage: chain {chain!r} of {self.name!r} must hold positions "
+                    f"0 .. {len(self.pairs) - 1} of its pairs, got {tuple(members)}."
+                )
 
     def __len__(self) -> int:
         return len(self.pairs)

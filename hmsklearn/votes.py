@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,7 +64,10 @@ class Votes(NamedTuple):
 
 
 def resolve_classes(
-    classes: str | Sequence[Any] | None, y: Any, *, caller: str = "check_votes"
+    classes: str | Sequence[Any] | np.ndarray | None,
+    y: Any,
+    *,
+    caller: str = "check_votes",
 ) -> np.ndarray:
     """Return the class labels, in column order, that a target refers to.
 
@@ -132,7 +136,7 @@ def resolve_classes(
 def check_votes(
     y: Any,
     *,
-    classes: str | Sequence[Any] | None = "hms",
+    classes: str | Sequence[Any] | np.ndarray | None = "hms",
     n_windows: int | None = None,
     caller: str = "check_votes",
 ) -> Votes:
@@ -240,12 +244,12 @@ def refuse_encoded_votes(caller: str, *, classes: Any = "hms") -> None:
     --------
     >>> refuse_encoded_votes("doctest")  # nothing of the kind is under way
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if frame.f_code.co_name == "_fit_and_predict" and module.startswith("sklearn."):
             local = frame.f_locals
-            ndim = np.ndim(local.get("y"))
+            ndim = np.ndim(local["y"])
             inferred = classes is None or (
                 isinstance(classes, str) and classes == "infer"
             )
@@ -435,9 +439,7 @@ def _votes_from_table(values: np.ndarray, labels: np.ndarray, caller: str) -> Vo
     return Votes(table / totals[:, None], totals)
 
 
-def _raise_rows(
-    caller: str, what: str, bad: npt.NDArray[np.bool_], remedy: str = ""
-) -> None:
+def _raise_rows(caller: str, what: str, bad: npt.ArrayLike, remedy: str = "") -> None:
     rows = np.flatnonzero(bad)
     if rows.size == 0:
         return

@@ -85,7 +85,7 @@ def test_works_without_fit_and_stays_without_state():
     fresh = Doubler()
     fresh.transform(X)
     assert not hasattr(fresh, "n_features_in_")
-    with pytest.raises(ValueError, match="factor"):
+    with pytest.raises(ValueError, match=r"factor"):
         Doubler(factor=-1).transform(X)
 
 
@@ -100,10 +100,10 @@ def test_errors_reach_fit_transform_and_transform_alike():
     bad = X.copy()
     bad[5, 2, 0] = np.nan
     for call in (Doubler().fit, Doubler().fit(X).transform, Doubler().fit_transform):
-        with pytest.raises(ValueError, match="Doubler: X contains NaN.*window 5"):
+        with pytest.raises(ValueError, match=r"Doubler: X contains NaN.*window 5"):
             call(bad)
     assert np.isnan(Summer().fit_transform(bad)).sum() == 1
-    with pytest.raises(ValueError, match="Doubler: X has 2 channels.*expecting 3"):
+    with pytest.raises(ValueError, match=r"Doubler: X has 2 channels.*expecting 3"):
         Doubler().fit(X).transform(X[:, :2])
 
 
@@ -111,7 +111,7 @@ def test_window_number_in_a_later_chunk(monkeypatch):
     monkeypatch.setattr(_base, "_CHUNK_BYTES", 2 * X[:1].nbytes)
     bad = X.copy()
     bad[5, 2, 0] = np.inf
-    with pytest.raises(ValueError, match="window 5, channel 2"):
+    with pytest.raises(ValueError, match=r"window 5, channel 2"):
         Doubler().fit(bad)
 
 
@@ -135,7 +135,7 @@ def test_names():
     assert Doubler().fit(X).get_feature_names_out(["a", "b", "c"]).dtype == object
     with pytest.raises(ValueError, match=r"length equal to the number of channels \(3"):
         summer.get_feature_names_out(["a"])
-    with pytest.raises(ValueError, match="not fitted"):
+    with pytest.raises(ValueError, match=r"not fitted"):
         Summer().get_feature_names_out()
     pipe = make_pipeline(Doubler(), Summer()).fit(X)
     assert pipe.get_feature_names_out(["a", "b", "c"]).tolist() == ["a+b+c"]

@@ -9,9 +9,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hmsklearn import _base
 from hmsklearn._base import BaseSignalTransformer
-from hmsklearn.testing import all_estimators, check_signal_estimator
-from hmsklearn.testing._generator import _pytest_id, _refuse_unknown
-from hmsklearn.testing._instances import CASES
+from hmsklearn.testing import all_estimators, parametrize_with_signal_checks
+from hmsklearn.testing._generator import name_of_check
+from hmsklearn.testing._instances import CASES, find_case
 
 # What scikit-learn compares to 1e-7; float32 sums keep five digits.
 ROUNDING_CHECKS = {
@@ -20,21 +20,10 @@ ROUNDING_CHECKS = {
 }
 
 
-def signal_cases():
-    for case in CASES:
-        estimator = case.make_estimator()
-        pairs = list(check_signal_estimator(estimator, generate_only=True))
-        _refuse_unknown(case.expected, pairs)
-        for _, check in pairs:
-            name = _pytest_id(check)
-            reason = case.expected.get(name)
-            marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-            yield pytest.param(
-                estimator, check, marks=marks, id=f"{_pytest_id(estimator)}-{name}"
-            )
-
-
-@pytest.mark.parametrize(("estimator", "check"), signal_cases())
+@parametrize_with_signal_checks(
+    [case.make_estimator() for case in CASES],
+    expected_failed_checks=lambda estimator: find_case(estimator).expected,
+)
 def test_signal_checks(estimator, check):
     check(estimator)
 
@@ -49,7 +38,7 @@ def case_of(adapter):
     expected_failed_checks=lambda adapter: case_of(adapter).adapted_expected,
 )
 def test_sklearn_checks(estimator, check, monkeypatch):
-    if case_of(estimator).single_precision and _pytest_id(check) in ROUNDING_CHECKS:
+    if case_of(estimator).single_precision and name_of_check(check) in ROUNDING_CHECKS:
         for name in ("assert_allclose", "assert_allclose_dense_sparse"):
             exact = getattr(sklearn_checks, name)
             in_float32 = partial(_call_in_float32, exact)
@@ -69,12 +58,12 @@ def test_expected_failures_state_reasons():
     for case in CASES:
         for reasons in (case.expected, case.adapted_expected):
             for check, reason in reasons.items():
-                assert check.startswith("check_")
+                assert case.expected is reasons or hasattr(sklearn_checks, check)
                 assert len(reason.split()) >= 5, (case.path, check)
 
 
 TRANSFORMERS = [
-    pytest.param(case, id=_pytest_id(case.make_estimator()))
+    pytest.param(case, id=repr(case.make_estimator()))
     for case in CASES
     if issubclass(case.estimator_class, BaseSignalTransformer)
 ]

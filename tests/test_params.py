@@ -15,7 +15,7 @@ def test_real_accepts_numbers_and_gives_floats(value):
 
 @pytest.mark.parametrize("value", ["2", None, True, np.True_, np.nan, np.inf, 2j, [2]])
 def test_real_refuses_what_is_no_number(value):
-    with pytest.raises(ValueError, match="^Name: scale must be a finite number, got "):
+    with pytest.raises(ValueError, match=r"^Name: scale must be a finite number, got "):
         check_real(value, "scale", caller="Name")
 
 
@@ -45,17 +45,17 @@ def test_integer():
     assert type(result) is int
     assert result == 3
     for value in (2.0, "2", True, None):
-        with pytest.raises(ValueError, match="^Name: factor must be an integer, got"):
+        with pytest.raises(ValueError, match=r"^Name: factor must be an integer, got"):
             check_integer(value, "factor", caller="Name")
-    with pytest.raises(ValueError, match="at least 1 and at most 8, got 9"):
+    with pytest.raises(ValueError, match=r"at least 1 and at most 8, got 9"):
         check_integer(9, "factor", caller="Name", low=1, high=8)
 
 
 def test_choice_names_the_nearest():
     assert check_choice("zero", "phase", ("zero", "causal"), caller="Name") == "zero"
-    with pytest.raises(ValueError, match="'zero', 'causal', got 'casual'.*'causal'"):
+    with pytest.raises(ValueError, match=r"'zero', 'causal', got 'casual'.*'causal'"):
         check_choice("casual", "phase", ("zero", "causal"), caller="Name")
     with pytest.raises(ValueError, match=r"got 3\.$"):
         check_choice(3, "phase", ("zero", "causal"), caller="Name")
-    with pytest.raises(ValueError, match="must be one of"):
+    with pytest.raises(ValueError, match=r"must be one of"):
         check_choice(["zero"], "phase", ("zero", "causal"), caller="Name")

@@ -35,7 +35,7 @@ def test_lazy_leaves_the_values_for_admit():
     bad = X.copy()
     bad[1, 2, 0] = np.inf
     check_windows(bad, caller="Name", lazy=True)
-    with pytest.raises(ValueError, match="infinity .first in window 11, channel 2"):
+    with pytest.raises(ValueError, match=r"infinity .first in window 11, channel 2"):
         admit(bad, caller="Name", first=10)
 
 
@@ -58,15 +58,15 @@ def test_errors_name_cause_and_remedy(given, error, text):
 
 
 def test_images_need_a_height():
-    with pytest.raises(ValueError, match="no values in it"):
+    with pytest.raises(ValueError, match=r"no values in it"):
         check_windows(np.ones((2, 3, 0, 4)), caller="Name", ndim=(4,))
 
 
 def test_number_of_channels_and_samples():
     check_windows(X, caller="Name", n_channels=3, min_times=4)
-    with pytest.raises(ValueError, match="Name: X has 3 channels.*expecting 2"):
+    with pytest.raises(ValueError, match=r"Name: X has 3 channels.*expecting 2"):
         check_windows(X, caller="Name", n_channels=2)
-    with pytest.raises(ValueError, match="4 samples.*at least 5"):
+    with pytest.raises(ValueError, match=r"4 samples.*at least 5"):
         check_windows(X, caller="Name", min_times=5)
 
 
@@ -77,7 +77,7 @@ def test_infinity_is_found_beside_nan(value, allow_nan):
     bad[1, 1, 3] = value
     if allow_nan:
         bad[0, 0, 0] = np.nan
-    with pytest.raises(ValueError, match="infinity .first in window 1, channel 1"):
+    with pytest.raises(ValueError, match=r"infinity .first in window 1, channel 1"):
         check_windows(bad, caller="Name", allow_nan=allow_nan)
 
 
@@ -86,7 +86,7 @@ def test_nan_is_refused_with_a_remedy_or_passes():
     bad[1, 2, 0] = np.nan
     with pytest.raises(ValueError, match=r"NaN .*window 1, channel 2.*NaNImputer"):
         check_windows(bad, caller="Name")
-    with pytest.raises(ValueError, match="Mend it"):
+    with pytest.raises(ValueError, match=r"Mend it"):
         check_windows(bad, caller="Name", nan_remedy="Mend it.")
     assert np.isnan(check_windows(bad, caller="Name", allow_nan=True)).sum() == 1
 

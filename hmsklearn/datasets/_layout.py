@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hmsklearn.montage import CH_NAMES
@@ -16,9 +17,16 @@ __all__ = [
     "View",
 ]
 
+
+def _suffix(freq: float) -> str:
+    # As in the files: halves rounded up and no trailing zeros (3.125 is "3.13",
+    # 4.1015625 is "4.1"), which neither round() nor a format string gives.
+    return f"{math.floor(freq * 100 + 0.5) / 100:g}"
+
+
 #: The 400 columns of a spectrogram file that follow ``time``.
 SPECTROGRAM_COLUMNS: tuple[str, ...] = tuple(
-    f"{panel}_{freq:.2f}" for panel in HOST_PANELS for freq in host_frequencies()
+    f"{panel}_{_suffix(freq)}" for panel in HOST_PANELS for freq in host_frequencies()
 )
 
 #: The columns of ``train.csv``.

@@ -36,6 +36,9 @@ class FileJob(NamedTuple):
     starts: np.ndarray
     labels: Sequence[str]
 
+    def __str__(self) -> str:
+        return f"{self.path} (needed by {self.labels[0]})"
+
 
 def read_windows(
     job: FileJob,
@@ -69,20 +72,17 @@ def read_windows(
         If the file is no parquet file or damaged, lacks columns, holds anything but
         numbers, or ends before a window does. The message names file and row.
     """
-    where = f"{job.path} (needed by {job.labels[0]})"
-    # Closing is left to the garbage collector where it may not come early: arrays
-    # without copy point into the table, not into the mapped file.
     try:
         file = pq.ParquetFile(job.path, memory_map=True, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable(caller, where, job.path, error) from error
+        raise _unreadable(caller, job, error) from error
     with file:
-        names = _find_columns(file.schema_arrow.names, columns, view, where, caller)
+        names = _find_columns(file.schema_arrow.names, columns, view, job, caller)
         _check_ends(job, file.metadata.num_rows, view, caller)
         try:
             table = file.read(columns=names, use_threads=False)
         except (pa.ArrowException, OSError) as error:
-            raise _unreadable(caller, where, job.path, error) from error
+            raise _unreadable(caller, job, error) from error
     first = job.starts + crop
     stop = first + out.shape[-1]
     for index, name in enumerate(names):
@@ -90,7 +90,7 @@ def read_windows(
         kind = column.type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
             raise ValueError(
-                f"{caller}: column {name!r} of {where} holds {kind}, not numbers. "
+                f"{caller}: column {name!r} of {job} holds {kind}, not numbers. "
                 "Download the file again."
             )
         values = column.to_numpy()
@@ -99,7 +99,7 @@ def read_windows(
 
 
 def _find_columns(
-    present: list[str], wanted: Sequence[str], view: View, where: str, caller: str
+    present: list[str], wanted: Sequence[str], view: View, job: FileJob, caller: str
 ) -> list[str]:
     have = set(present)
     if len(have) == len(present) and have.issuperset(wanted):
@@ -113,14 +113,14 @@ def _find_columns(
     if missing:
         shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
         raise ValueError(
-            f"{caller}: {where} lacks {len(missing)} of the columns that are to be "
+            f"{caller}: {job} lacks {len(missing)} of the columns that are to be "
             f"read: {shown}. Download the file again, or name the electrodes that "
             "all files have in ch_names."
         )
     twice = [by_name[name] for name in wanted if len(by_name[name]) > 1]
     if twice:
         raise ValueError(
-            f"{caller}: {where} has several columns for one electrode: {twice[0]}. "
+            f"{caller}: {job} has several columns for one electrode: {twice[0]}. "
             "Drop all but one."
         )
     return [by_name[name][0] for name in wanted]
@@ -139,10 +139,10 @@ def _check_ends(job: FileJob, n_rows: int, view: View, caller: str) -> None:
         )
 
 
-def _unreadable(caller: str, where: str, path: Path, error: Exception) -> ValueError:
-    size = path.stat().st_size if path.exists() else 0
+def _unreadable(caller: str, job: FileJob, error: Exception) -> ValueError:
+    size = job.path.stat().st_size if job.path.exists() else 0
     return ValueError(
-        f"{caller}: {where} is not a readable parquet file: it is {size} bytes long "
-        f"and the reader says: {str(error).strip().splitlines()[0]} The file is "
-        "truncated or of another kind (a CSV under this name, say): download it again."
+        f"{caller}: {job} is not a readable parquet file: it is {size} bytes long and "
+        f"the reader says: {str(error).strip().splitlines()[0]} The file is truncated "
+        "or of another kind (a CSV under this name, say): download it again."
     )

@@ -215,8 +215,9 @@ def _starts(X: pd.DataFrame, view: View, caller: str) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(seconds) | (seconds < 0))
     if bad.size:
         label = _label(int(bad[0]), X.index, X[view.id_column], view.id_column)
+        first = "NaN" if np.isnan(seconds[bad[0]]) else seconds[bad[0]]
         raise ValueError(
-            f"{caller}: {view.offset_column} is {seconds[bad[0]]} in {label}, and "
+            f"{caller}: {view.offset_column} is {first} in {label}, and "
             f"unusable in {bad.size} rows in all. It must be zero or more seconds. "
             "For windows at the start of their files, as in test.csv, drop the column."
         )

@@ -253,11 +253,9 @@ class KLBlender(ClassifierMixin, BaseEstimator):
         float
             The negative divergence in nat.
         """
-        return -kl_divergence(
-            y,
-            self.predict_proba(X),
-            sample_weight=sample_weight,
-            classes=self.classes_,
+        proba = self.predict_proba(X)
+        return -float(
+            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
         )
 
     def _check_parameters(self) -> None:

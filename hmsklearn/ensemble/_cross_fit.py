@@ -55,7 +55,8 @@ class Target(NamedTuple):
         weight = None if self.weight is None else self.weight[rows]
         if weight is not None and weight.sum() == 0:
             return float("nan")
-        return kl_divergence(self.votes.fractions[rows], proba, sample_weight=weight)
+        fractions = self.votes.fractions[rows]
+        return float(kl_divergence(fractions, proba, sample_weight=weight))
 
 
 class CrossFit(NamedTuple):

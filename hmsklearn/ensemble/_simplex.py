@@ -127,7 +127,7 @@ def solve_linear_pool(
         ).weights
         # A model without weight on the part may alone cover votes elsewhere.
         weights = 0.98 * rough + 0.02 * weights
-    best: PoolSolution | None = None
+    best = PoolSolution(weights, np.inf, np.inf, 0, False)
     for n_iter in range(max_iter + 1):
         weights = weights / weights.sum()
         pooled = weights @ prob
@@ -135,7 +135,7 @@ def solve_linear_pool(
         gain = prob @ ratio
         gradient = 1.0 - gain
         gap = max(0.0, float(np.log(gain.max())))
-        if best is None or gap < best.gap:
+        if gap < best.gap:
             objective = -float(share @ np.log(pooled))
             converged = gap <= max(tol * objective, _GAP_RESOLUTION)
             residual = float(np.abs(np.minimum(weights, gradient)).max())

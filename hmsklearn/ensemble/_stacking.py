@@ -340,8 +340,8 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
             The negative divergence in nat.
         """
         proba = self.predict_proba(X)
-        return -kl_divergence(
-            y, proba, sample_weight=sample_weight, classes=self.classes_
+        return -float(
+            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
         )
 
     def get_metadata_routing(self) -> MetadataRouter:

@@ -54,8 +54,8 @@ class WaveformImager(BaseSignalTransformer):
     >>> from hmsklearn.imaging import WaveformImager
     >>> X = np.arange(160_000.0).reshape(1, 16, 10_000)
     >>> image = WaveformImager().fit_transform(X)
-    >>> image.shape, image[0, 0, 13, 2]  # channel 1, phase 3, sample 23
-    ((1, 1, 160, 1000), np.float64(10023.0))
+    >>> image.shape, float(image[0, 0, 13, 2])  # channel 1, phase 3, sample 23
+    ((1, 1, 160, 1000), 10023.0)
     """
 
     _allow_nan = True

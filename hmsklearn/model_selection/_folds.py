@@ -7,6 +7,7 @@ classifier: the target is cut by row and otherwise left alone.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -113,18 +114,18 @@ def run_folds(
         for train, test in splits
     )
     folds: list[Fold] = []
-    for number, fold in enumerate(running):
-        folds.append(fold)
-        if not np.array_equal(fold.classes, folds[0].classes):
-            raise ValueError(
-                f"{caller}: {type(estimator).__name__} knows the classes "
-                f"{folds[0].classes.tolist()} in fold 0 and {fold.classes.tolist()} in "
-                f"fold {number}, so their columns cannot be put together. Give y as "
-                "votes of shape (n, n_classes) to an estimator that takes them, or "
-                "splits in which every class is in every training part."
-            )
-        if report is not None:
-            report(number, fold)
+    try:
+        for number, fold in enumerate(running):
+            folds.append(fold)
+            _check_same_classes(estimator, folds, caller)
+            if report is not None:
+                report(number, fold)
+    except BaseException:
+        with warnings.catch_warnings():
+            # joblib warns that folds under way are given up: that is what is meant.
+            warnings.simplefilter("ignore")
+            running.close()
+        raise
     return folds
 
 
@@ -273,6 +274,18 @@ def check_estimator_proba(
             "rate or look at its input."
         )
     return values, classes
+
+
+def _check_same_classes(estimator: Any, folds: list[Fold], caller: str) -> None:
+    first, last = folds[0].classes, folds[-1].classes
+    if not np.array_equal(first, last):
+        raise ValueError(
+            f"{caller}: {type(estimator).__name__} knows the classes {first.tolist()} "
+            f"in fold 0 and {last.tolist()} in fold {len(folds) - 1}, so their columns "
+            "cannot be put together. Give y as votes of shape (n, n_classes) to an "
+            "estimator that takes them, or splits in which every class is in every "
+            "training part."
+        )
 
 
 def _run_fold(

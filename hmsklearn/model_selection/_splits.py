@@ -314,6 +314,6 @@ def _check_sides(
             raise ValueError(
                 f"{caller}: group {both.tolist()[0]!r} is on both sides of split "
                 f"{number} of cv ({both.size} such groups in all), so its rows would "
-                "be predicted by a model that has seen it. Split by group, for instance "
-                "cv=GroupKFold(5)."
+                "be predicted by a model that has seen it. Split by group, for "
+                "instance cv=GroupKFold(5)."
             )

@@ -146,6 +146,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             iterator_valid__pin_memory=device.startswith("cuda"),
             callbacks=self._callbacks(caller),
             device=device,
+            verbose=int(self.verbose),
         )
         with seeded(seed, device):
             self._build(net, train)

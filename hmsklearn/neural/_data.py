@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.model_selection import GroupShuffleSplit
-from torch.utils.data import Dataset
+from skorch.dataset import Dataset
 
 from hmsklearn._base import check_windows
 
 __all__ = ["BatchIterator", "WindowDataset", "check_batchable", "split_rows"]
 
-# What one pass over the training windows may hold at a time.
-_CHUNK_BYTES = 32 * 2**20
+# What the pass for mean and deviation holds at a time: small enough for the caches.
+_CHUNK_BYTES = 4 * 2**20
 
 
 def check_batchable(

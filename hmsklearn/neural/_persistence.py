@@ -87,11 +87,12 @@ def unpack_weights(packed: PackedWeights) -> dict[str, torch.Tensor]:
     for name, dtype_name, shape in packed.layout:
         dtype = getattr(torch, dtype_name)
         stop = start + dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        # A copy: views into the block would not be aligned to their type.
-        block = torch.from_numpy(packed.data[start:stop].copy())
-        if block.numel() != stop - start:
+        block = packed.data[start:stop]
+        if block.nbytes != stop - start:
             break
-        state[name] = block.view(dtype).reshape(shape)
+        # Copied into memory of its own: the block is not aligned to every type.
+        state[name] = torch.empty(shape, dtype=dtype)
+        state[name].view(-1).view(torch.uint8).numpy()[:] = block
         start = stop
     if start != packed.data.nbytes or len(state) != len(packed.layout):
         raise ValueError(

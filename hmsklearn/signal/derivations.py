@@ -126,8 +126,10 @@ def group_means(
         out = np.empty((X.shape[0], len(groups), *X.shape[2:]), dtype=X.dtype)
     for x, result in zip(X, out, strict=True):
         for mean, members in zip(result, groups, strict=True):
-            mean[...] = x[members[0]]
-            for member in members[1:]:
+            first, *others = members
+            mean[...] = x[first]
+            for member in others:
                 mean += x[member]
-            mean /= len(members)
+            if others:
+                mean /= len(members)
     return out

@@ -182,7 +182,7 @@ def _global_states() -> dict[str, Any]:
 
 
 def check_no_data_kept(name: str, estimator: Any, data: CheckData) -> None:
-    """Check that a fitted estimator holds no training data, as a view, copy or sums.
+    """Check that a fitted estimator holds no training data: no view and no copy.
 
     A dumped model would carry patients' recordings and be as large as they are.
     """

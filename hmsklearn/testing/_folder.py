@@ -12,25 +12,7 @@ import numpy as np
 
 from hmsklearn.votes import VOTE_COLUMNS
 
-__all__ = ["simulated_folder", "simulated_root", "simulated_rows"]
-
-
-@cache
-def _home() -> tempfile.TemporaryDirectory[str]:
-    home = tempfile.TemporaryDirectory(prefix="hmsklearn-checks-")
-    atexit.register(home.cleanup)
-    return home
-
-
-def simulated_root() -> str:
-    """Path of the simulated folder; nothing is written there yet.
-
-    Returns
-    -------
-    str
-        The path, removed when the process ends.
-    """
-    return _home().name
+__all__ = ["simulated_folder", "simulated_rows"]
 
 
 @cache
@@ -40,17 +22,19 @@ def simulated_folder() -> Path:
     Returns
     -------
     Path
-        The folder of :func:`simulated_root`, now filled.
+        The folder, removed when the process ends.
     """
     from hmsklearn.datasets import make_hms
 
-    root = Path(simulated_root())
+    home = tempfile.TemporaryDirectory(prefix="hmsklearn-checks-")
+    atexit.register(home.cleanup)
+    root = Path(home.name) / "hms"
     make_hms(root, n_patients=4, random_state=0)
     return root
 
 
 def simulated_rows(n_rows: int) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Rows of the simulated folder's ``train.csv``.
+    """Rows of the simulated folder's ``train.csv``, which know their folder.
 
     Parameters
     ----------
@@ -60,7 +44,7 @@ def simulated_rows(n_rows: int) -> tuple[Any, np.ndarray, np.ndarray]:
     Returns
     -------
     rows : DataFrame
-        The rows, numbered from zero.
+        The rows, numbered from zero, with the folder in ``attrs["root"]``.
     votes : ndarray of shape (n_rows, 6)
         Vote counts.
     groups : ndarray of shape (n_rows,)
@@ -68,7 +52,9 @@ def simulated_rows(n_rows: int) -> tuple[Any, np.ndarray, np.ndarray]:
     """
     import pandas as pd
 
-    table = pd.read_csv(simulated_folder() / "train.csv")
+    root = simulated_folder()
+    table = pd.read_csv(root / "train.csv")
     rows = table.iloc[np.arange(n_rows) % len(table)].reset_index(drop=True)
+    rows.attrs["root"] = str(root)
     votes = rows[list(VOTE_COLUMNS)].to_numpy()
     return rows, votes, rows["patient_id"].to_numpy()

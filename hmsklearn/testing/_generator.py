@@ -128,9 +128,10 @@ def _bind(check: Callable[..., None], name: str, make: Callable[[], CheckData]) 
     return run
 
 
-def _name_of(check: Any) -> str:
+def name_of_check(check: Any) -> str:
+    """Name of a check's function, also behind ``functools.partial``."""
     if isinstance(check, partial):
-        return _name_of(check.func)
+        return name_of_check(check.func)
     return getattr(check, "__wrapped__", check).__name__
 
 
@@ -260,7 +261,7 @@ def check_signal_estimator(
 
 
 def _run(estimator: Any, check: Any, expected: dict[str, str]) -> dict[str, Any]:
-    name = _name_of(check)
+    name = name_of_check(check)
     error: Exception | None = None
     status = "passed"
     try:
@@ -286,7 +287,7 @@ def _run(estimator: Any, check: Any, expected: dict[str, str]) -> dict[str, Any]
 
 
 def _refuse_unknown(expected: dict[str, str], pairs: list[tuple[Any, Any]]) -> None:
-    unknown = set(expected) - {_name_of(check) for _, check in pairs}
+    unknown = set(expected) - {name_of_check(check) for _, check in pairs}
     if unknown:
         raise ValueError(
             f"check_signal_estimator: expected_failed_checks names {sorted(unknown)}, "
@@ -298,7 +299,7 @@ def _pytest_id(value: Any) -> str | None:
     if hasattr(value, "get_params"):
         with config_context(print_changed_only=True):
             return re.sub(r"\s", "", repr(value))
-    return _name_of(value) if callable(value) else None
+    return name_of_check(value) if callable(value) else None
 
 
 def parametrize_with_signal_checks(
@@ -343,7 +344,7 @@ def parametrize_with_signal_checks(
         pairs = list(_checks_of(estimator, None))
         _refuse_unknown(expected, pairs)
         for instance, check in pairs:
-            reason = expected.get(_name_of(check))
+            reason = expected.get(name_of_check(check))
             marks = (
                 [pytest.mark.xfail(reason=reason, strict=True)]
                 if reason is not None

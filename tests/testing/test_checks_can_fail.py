@@ -174,7 +174,8 @@ class ValidatesTarget(Gain):
 
 
 class WeightsNotRequested(ChannelPowerClassifier):
-    __metadata_request__fit = {"sample_weight": metadata_routing.UNUSED}
+    def get_metadata_routing(self):
+        return metadata_routing.MetadataRequest(owner=type(self).__name__)
 
 
 class CountsTimes(Gain):

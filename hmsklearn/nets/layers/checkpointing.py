@@ -1,8 +1,8 @@
 """Gradient checkpointing that leaves batch normalisation's statistics right.
 
 Recomputing a block in the backward pass runs its batch norms a second time, which
-would count every batch twice in their running averages. Here the second run leaves
-them alone.
+would count every batch twice in their running averages. Here the second run updates
+copies of them.
 """
 
 from __future__ import annotations
@@ -19,20 +19,18 @@ __all__ = ["checkpoint_sequential"]
 
 
 @contextlib.contextmanager
-def _frozen_statistics(module: nn.Module) -> Iterator[None]:
+def _spare_statistics(module: nn.Module) -> Iterator[None]:
+    """Let batch norms update copies of their buffers, which are then forgotten."""
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
-    tracked = [(m.track_running_stats, m.running_mean, m.running_var) for m in norms]
+    kept = [dict(m._buffers) for m in norms]
     for m in norms:
-        # Without buffers a batch norm in training mode uses the batch and stores
-        # nothing: the same output, no second update.
-        m.track_running_stats = False
-        m.running_mean = m.running_var = None
+        for name, buffer in m._buffers.items():
+            m._buffers[name] = None if buffer is None else buffer.clone()
     try:
         yield
     finally:
-        for m, (track, mean, var) in zip(norms, tracked, strict=True):
-            m.track_running_stats = track
-            m.running_mean, m.running_var = mean, var
+        for m, buffers in zip(norms, kept, strict=True):
+            m._buffers.update(buffers)
 
 
 def checkpoint_sequential(
@@ -77,7 +75,7 @@ def checkpoint_sequential(
                 use_reentrant=False,
                 context_fn=lambda block=block: (
                     contextlib.nullcontext(),
-                    _frozen_statistics(block),
+                    _spare_statistics(block),
                 ),
             )
         else:

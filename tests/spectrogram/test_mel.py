@@ -1,0 +1,210 @@
+"""MelSpectrogramizer."""
+
+import pickle
+import warnings
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from hmsklearn.imaging import ChainMean
+from hmsklearn.montage import CH_NAMES
+from hmsklearn.preprocessing import MontageTransformer, NaNImputer
+from hmsklearn.spectrogram import MelSpectrogramizer
+
+
+@pytest.fixture
+def long_signals(rng):
+    return rng.normal(0, 30, (2, 3, 10_000)).astype(np.float32)
+
+
+def test_default_size_and_range(long_signals):
+    mel = MelSpectrogramizer().fit(long_signals)
+    images = mel.transform(long_signals)
+    assert images.shape == (2, 3, 128, 256)
+    assert images.dtype == np.float32
+    assert images.min() >= -1 - 1e-6
+    # The loudest of 257 columns may be the one that is cut off.
+    assert images.max() == pytest.approx(1)
+    assert mel.hop_length_ == 39
+    assert mel.get_feature_names_out(["a", "b", "c"]).tolist() == ["a", "b", "c"]
+
+
+def notebook(eeg):
+    """The public notebook's function, channel by channel, as its users wrote it."""
+    librosa = pytest.importorskip("librosa")
+    chains = [
+        ("Fp1", "F7", "T3", "T5", "O1"),
+        ("Fp2", "F8", "T4", "T6", "O2"),
+        ("Fp1", "F3", "C3", "P3", "O1"),
+        ("Fp2", "F4", "C4", "P4", "O2"),
+    ]
+    image = np.zeros((4, 128, 256))
+    for k, chain in enumerate(chains):
+        for a, b in pairwise(chain):
+            x = eeg[CH_NAMES.index(a)] - eeg[CH_NAMES.index(b)]
+            x = x.astype(np.float64)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                mean = np.nanmean(x)
+            x = np.nan_to_num(x, nan=mean) if np.isnan(x).mean() < 1 else x * 0
+            power = librosa.feature.melspectrogram(
+                y=x,
+                sr=200,
+                hop_length=len(x) // 256,
+                n_fft=1024,
+                n_mels=128,
+                fmin=0,
+                fmax=20,
+                win_length=128,
+            )
+            width = (power.shape[1] // 32) * 32
+            decibel = librosa.power_to_db(power, ref=np.max)[:, :width]
+            image[k] += (decibel + 40) / 40
+        image[k] /= 4
+    return image
+
+
+def test_recipe_of_the_public_notebook_on_real_eeg(real_windows):
+    X = real_windows[::5].copy()
+    X[0, 3, 100:900] = np.nan
+    pipe = make_pipeline(
+        MontageTransformer("double_banana"),
+        NaNImputer(),
+        MelSpectrogramizer(),
+        ChainMean(chains=["LL", "RL", "LP", "RP"]),
+    )
+    images = pipe.fit_transform(X)
+    assert images.shape == (len(X), 4, 128, 256)
+    expected = np.stack([notebook(eeg) for eeg in X])
+    assert np.abs(images - expected).max() * 40 < 5e-3
+
+
+@pytest.mark.parametrize(
+    ("params", "n_times", "shape"),
+    [
+        # Output sizes of published recipes that use this transform.
+        ({}, 10_000, (128, 256)),
+        ({"fmin": 0.53, "fmax": 40.0, "width_multiple": 1}, 10_000, (128, 257)),
+        (
+            {
+                "n_fft": 512,
+                "n_mels": 64,
+                "fmin": 0.53,
+                "fmax": 30.0,
+                "hop_length": 32,
+                "width_multiple": 1,
+            },
+            10_000,
+            (64, 313),
+        ),
+        ({"hop_length": 64, "width_multiple": 1}, 10_000, (128, 157)),
+        ({"hop_length": 33, "width_multiple": 1}, 10_000, (128, 304)),
+        ({"width_multiple": 1}, 2000, (128, 286)),
+        ({}, 256, (128, 256)),
+    ],
+)
+def test_sizes(rng, params, n_times, shape):
+    X = rng.normal(0, 30, (1, 1, n_times)).astype(np.float32)
+    assert MelSpectrogramizer(**params).fit_transform(X).shape == (1, 1, *shape)
+
+
+def test_frequency_goes_up_with_the_row_and_time_with_the_column():
+    t = np.arange(10_000) / 200
+    rows = []
+    for hertz in (2.0, 10.0, 18.0):
+        X = np.sin(2 * np.pi * hertz * t)[None, None]
+        image = MelSpectrogramizer().fit_transform(X)[0, 0]
+        rows.append(image[:, 128].argmax())
+        assert rows[-1] == pytest.approx(hertz / 20 * 129 - 1, abs=2)
+    assert rows == sorted(rows)
+    burst = np.sin(2 * np.pi * 5 * t) * (np.abs(t - 40) < 1)
+    image = MelSpectrogramizer().fit_transform(burst[None, None])[0, 0]
+    assert image.max(axis=0).argmax() == pytest.approx(40 / 50 * 256, abs=5)
+
+
+def test_plain_decibel(long_signals):
+    plain = MelSpectrogramizer(offset=0.0, scale=1.0).fit_transform(long_signals)
+    standard = MelSpectrogramizer().fit_transform(long_signals)
+    np.testing.assert_allclose((plain + 40) / 40, standard, atol=1e-5)
+    assert plain.max() <= 0
+    assert plain.min() >= -80 - 1e-4
+
+
+def test_hop_is_learned_from_the_length(long_signals):
+    mel = MelSpectrogramizer().fit(long_signals[..., :5000])
+    assert mel.hop_length_ == 19
+    assert mel.transform(long_signals).shape[-1] == 512
+    assert MelSpectrogramizer(hop_length=50).fit(long_signals).hop_length_ == 50
+
+
+def test_silent_and_constant_channels():
+    X = np.zeros((1, 3, 10_000), dtype=np.float32)
+    X[0, 1] = 1e4
+    X[0, 2, 5000] = 1.0
+    images = MelSpectrogramizer().fit_transform(X)
+    assert np.isfinite(images).all()
+    assert (images[0, 0] == 1).all()  # 0 dB, as librosa has it
+
+
+def test_float64_agrees_with_float32(long_signals):
+    double = MelSpectrogramizer().fit_transform(long_signals.astype(np.float64))
+    assert double.dtype == np.float64
+    single = MelSpectrogramizer().fit_transform(long_signals)
+    assert np.abs(double - single).max() * 40 < 5e-3
+
+
+def test_a_fitted_transformer_is_small(long_signals):
+    assert len(pickle.dumps(MelSpectrogramizer().fit(long_signals))) < 1000
+
+
+def test_bands_without_content_are_announced_once(long_signals):
+    mel = MelSpectrogramizer(n_fft=256)
+    with pytest.warns(UserWarning, match=r"lie between two bins"):
+        mel.fit(long_signals)
+    assert np.isfinite(mel.transform(long_signals)).all()
+
+
+def test_nan_names_the_imputer(long_signals):
+    long_signals[1, 2, 3] = np.nan
+    with pytest.raises(ValueError, match=r"MelSpectrogramizer: .*NaN.*NaNImputer"):
+        MelSpectrogramizer().fit(long_signals)
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({"fmin": 20.0, "fmax": 20.0}, "fmin=20.0 must be below fmax=20.0"),
+        ({"fmin": -1.0}, "fmin must be .*at least 0"),
+        ({"fmax": 101.0}, "fmax must be .*at most 100"),
+        ({"sfreq": 0}, "sfreq must be .*above 0"),
+        ({"n_fft": 1024.0}, "n_fft must be an integer"),
+        ({"n_fft": 64}, "win_length must be .*at most 64, got 128"),
+        ({"win_length": 1}, "win_length must be an integer at least 2"),
+        ({"hop_length": 0}, "hop_length must be an integer at least 1"),
+        ({"n_mels": 0}, "n_mels must be an integer at least 1"),
+        ({"window": "bell"}, "window='bell' is not the name of a symmetric window"),
+        ({"window": ("exponential", 2.0, 3.0)}, "not the name of a symmetric window"),
+        ({"window": None}, "window=None is not the name"),
+        ({"ref": "mean"}, "ref must be .*Or give 'max'"),
+        ({"ref": 0.0}, "ref must be .*above 0"),
+        ({"amin": 0}, "amin must be"),
+        ({"top_db": -1}, "top_db must be"),
+        ({"offset": np.nan}, "offset must be"),
+        ({"scale": 0}, "scale must be"),
+        ({"width_multiple": 0}, "width_multiple must be an integer at least 1"),
+        ({"width_multiple": 258}, "257 columns .*fewer than width_multiple=258"),
+        ({"hop_length": 400}, "26 columns .*fewer than width_multiple=32"),
+    ],
+)
+def test_errors_come_in_fit(long_signals, params, text):
+    with pytest.raises(ValueError, match=f"^MelSpectrogramizer: .*{text}"):
+        MelSpectrogramizer(**params).fit(long_signals)
+
+
+def test_windows_too_short(long_signals):
+    with pytest.raises(ValueError, match=r"255 samples.*at least 256.*or a hop_length"):
+        MelSpectrogramizer().fit(long_signals[..., :255])
+    with pytest.raises(ValueError, match=r"26 columns"):
+        MelSpectrogramizer().fit(long_signals).transform(long_signals[..., :1000])
