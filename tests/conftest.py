@@ -74,7 +74,7 @@ def hms_root(tmp_path_factory):
     from hmsklearn.datasets import make_hms
 
     root = tmp_path_factory.mktemp("simulated_hms")
-    make_hms(root, n_patients=3, random_state=0)
+    make_hms(root, n_patients=3, n_test=2, random_state=0)
     return root
 
 

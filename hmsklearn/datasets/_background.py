@@ -13,8 +13,8 @@ from hmsklearn.datasets._fields import (
     one_sided,
     smoothing,
 )
-from hmsklearn.datasets._patterns import SFREQ, slow_noise
 from hmsklearn.datasets._patient import Patient
+from hmsklearn.datasets._patterns import SFREQ, slow_noise
 
 __all__ = ["add_artefacts", "add_rhythms", "burst_suppression", "ekg", "pink_noise"]
 
@@ -24,7 +24,7 @@ _VIGILANCE = 4.0  # seconds between independent levels of vigilance
 def pink_noise(
     rng: np.random.Generator, n: int, n_times: int, slope: float
 ) -> np.ndarray:
-    """Noise whose power falls with frequency to the power of `slope`.
+    """Draw noise whose power falls with frequency to the power of `slope`.
 
     Parameters
     ----------
@@ -72,9 +72,7 @@ def _band_noise(
     return irfft(parts, length, axis=-1)[:, :n_times]
 
 
-def add_rhythms(
-    rng: np.random.Generator, patient: Patient, eeg: np.ndarray
-) -> None:
+def add_rhythms(rng: np.random.Generator, patient: Patient, eeg: np.ndarray) -> None:
     """Add the background of a patient's brain to the scalp.
 
     Parameters
@@ -94,9 +92,7 @@ def add_rhythms(
     """
     n_times = eeg.shape[1]
     noise = pink_noise(rng, len(SCALP), n_times, patient.slope)
-    eeg += np.float32(patient.background) * (
-        smoothing(0.45).astype(np.float32) @ noise
-    )
+    eeg += np.float32(patient.background) * (smoothing(0.45).astype(np.float32) @ noise)
     fields, courses = [], []
     vigilance = np.clip(0.8 + 0.5 * slow_noise(rng, n_times, _VIGILANCE)[0], 0, 1.6)
     for side in (-1, 1):
@@ -115,7 +111,7 @@ def add_rhythms(
 
 
 def burst_suppression(rng: np.random.Generator, n_times: int) -> np.ndarray:
-    """Gain of a background that comes in bursts.
+    """Draw the gain of a background that comes in bursts.
 
     Parameters
     ----------
@@ -152,9 +148,7 @@ def _events(rng: np.random.Generator, n_times: int, per_minute: float) -> np.nda
     return np.sort(rng.integers(0, n_times, n_events))
 
 
-def add_artefacts(
-    rng: np.random.Generator, patient: Patient, eeg: np.ndarray
-) -> None:
+def add_artefacts(rng: np.random.Generator, patient: Patient, eeg: np.ndarray) -> None:
     """Add eyes, muscle, mains, heart beats' trace, loose electrodes and offsets.
 
     Parameters
@@ -206,9 +200,9 @@ def _add_muscle(rng: np.random.Generator, patient: Patient, eeg: np.ndarray) -> 
         noise = rng.standard_normal((len(SCALP), n + 1), dtype=np.float32)
         # Differences have their power at high frequencies, as muscle has.
         burst = np.diff(noise, axis=1) * np.hanning(n).astype(np.float32)
-        eeg[:, event : event + n] += (
-            (rng.uniform(2, 9) * seen)[:, None].astype(np.float32) * burst
-        )
+        eeg[:, event : event + n] += (rng.uniform(2, 9) * seen)[:, None].astype(
+            np.float32
+        ) * burst
 
 
 def _add_pops(rng: np.random.Generator, eeg: np.ndarray) -> None:
@@ -224,7 +218,7 @@ def _add_pops(rng: np.random.Generator, eeg: np.ndarray) -> None:
 def ekg(
     rng: np.random.Generator, patient: Patient, n_times: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Heart beats, as the EKG channel and as what of them reaches the scalp.
+    """Draw heart beats, as the EKG channel and as what of them reaches the scalp.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ _ANGLES = {
 
 
 def _positions() -> np.ndarray:
-    """Unit vectors of shape (19, 3): to the right, to the front, upwards."""
+    """Return unit vectors (19, 3): to the right, to the front, upwards."""
     tilt, azimuth = np.radians([_ANGLES[name] for name in SCALP]).T
     return np.stack(
         [np.sin(tilt) * np.sin(azimuth), np.sin(tilt) * np.cos(azimuth), np.cos(tilt)],
@@ -65,9 +65,7 @@ def _bump(centre: np.ndarray, width: float) -> np.ndarray:
     return np.exp(-0.5 * (angle / width) ** 2)
 
 
-def one_sided(
-    side: int, forward: float, width: float, leak: float
-) -> np.ndarray:
+def one_sided(side: int, forward: float, width: float, leak: float) -> np.ndarray:
     """Return the field of a source in one hemisphere.
 
     Parameters

@@ -91,15 +91,19 @@ def load_hms(root: str | os.PathLike[str], split: str = "train") -> Bunch:
     --------
     >>> import tempfile
     >>> from hmsklearn.datasets import make_hms
-    >>> root = make_hms(tempfile.mkdtemp(), n_patients=1, n_test=1, random_state=0)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> root = make_hms(folder.name, n_patients=1, n_test=1, random_state=0)
     >>> hms = load_hms(root)
     >>> hms.target.shape == (len(hms.data), 6), hms.data.shape[1]
     (True, 15)
     >>> load_hms(root, "test").data.columns.tolist()
     ['spectrogram_id', 'eeg_id', 'patient_id']
+    >>> folder.cleanup()
     """
     if split not in _NEEDED:
-        raise ValueError(f"load_hms: split={split!r} is not known. Give 'train' or 'test'.")
+        raise ValueError(
+            f"load_hms: split={split!r} is not known. Give 'train' or 'test'."
+        )
     root = Path(root).expanduser().absolute()
     if not root.is_dir():
         raise FileNotFoundError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import fftconvolve
 
-
 __all__ = [
     "SFREQ",
     "discharges",
@@ -107,7 +106,7 @@ def discharges(
     sharpness: float,
     triphasic: float = 0.0,
 ) -> np.ndarray:
-    """Periodic discharges: alike, sharp, at nearly regular intervals.
+    """Draw periodic discharges: alike, sharp, at nearly regular intervals.
 
     Parameters
     ----------
@@ -151,7 +150,7 @@ def _knots(rng: np.random.Generator, n: int, step: int) -> np.ndarray:
 def rhythmic_delta(
     rng: np.random.Generator, n_times: int, *, freq: float, lag: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rhythmic delta activity: one waveform over and over, without intervals.
+    """Draw rhythmic delta activity: one waveform over and over, without intervals.
 
     Parameters
     ----------
@@ -191,7 +190,7 @@ def evolving_seizure(
     slow: float,
     spread_lag: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A seizure that evolves in frequency, height, shape and place.
+    """Draw a seizure that evolves in frequency, height, shape and place.
 
     Parameters
     ----------

@@ -163,9 +163,9 @@ def draw_eeg(
     rated = EEG_START + shift + RATED_START
     change = may_change and n_windows >= 4 and rng.uniform() < 0.3
     if not change:
-        episodes = (Episode(rated, rated + offsets[-1] + RATED, share),)
+        only = Episode(rated, rated + offsets[-1] + RATED, share)
         votes = [draw_votes(rng, share, many)] * n_windows
-        return LabelledEEG(shift, offsets, votes, episodes)
+        return LabelledEEG(shift, offsets, votes, (only,))
     # The rated parts before and after the change must not overlap.
     half = n_windows // 2
     late = max(0, RATED + 2 - (offsets[half] - offsets[half - 1]))

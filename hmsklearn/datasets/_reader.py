@@ -78,7 +78,8 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     --------
     >>> import tempfile
     >>> from hmsklearn.datasets import HMSReader, load_hms, make_hms
-    >>> root = make_hms(tempfile.mkdtemp(), n_patients=1, n_test=1, random_state=0)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> root = make_hms(folder.name, n_patients=1, n_test=1, random_state=0)
     >>> rows = load_hms(root).data.iloc[:1]
     >>> HMSReader().fit_transform(rows).shape
     (1, 20, 10000)
@@ -86,6 +87,7 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     (1, 4, 100, 300)
     >>> HMSReader(window_seconds=10, ch_names=["T7", "T8"]).fit_transform(rows).shape
     (1, 2, 2000)
+    >>> folder.cleanup()
     """
 
     def __init__(
@@ -212,8 +214,7 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         name = type(self).__name__
         if not isinstance(self.view, str) or self.view not in VIEWS:
             raise ValueError(
-                f"{name}: view={self.view!r} is not known. Give 'eeg' or "
-                "'spectrogram'."
+                f"{name}: view={self.view!r} is not known. Give 'eeg' or 'spectrogram'."
             )
         view = VIEWS[self.view]
         if self.n_jobs is not None and (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def _add_patterns(
     fields: list[np.ndarray] = []
     courses: list[np.ndarray] = []
 
-    def add(field: np.ndarray, course: np.ndarray, gain: np.ndarray) -> None:
+    def add(field: np.ndarray, course: np.ndarray, gain: Any) -> None:
         fields.append(field)
         courses.append(course * gain)
 

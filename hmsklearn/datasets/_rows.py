@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def locate_windows(
     return jobs
 
 
-class _Labels:
+class _Labels(Sequence):
     """Names of rows for error messages, made only when one is raised."""
 
     def __init__(self, X: pd.DataFrame, positions: np.ndarray, view: View) -> None:
@@ -83,10 +84,8 @@ class _Labels:
         self._ids = X[view.id_column]
         self._column = view.id_column
 
-    def __getitem__(self, item: int) -> str:
-        return _label(
-            int(self._positions[item]), self._index, self._ids, self._column
-        )
+    def __getitem__(self, item: Any) -> str:
+        return _label(int(self._positions[item]), self._index, self._ids, self._column)
 
     def __len__(self) -> int:
         return self._positions.size
@@ -94,7 +93,7 @@ class _Labels:
 
 def _label(position: int, index: pd.Index, ids: pd.Series, column: str) -> str:
     name = index[position]
-    other = "" if name == position else f", index {name!r}"
+    other = "" if name == position else f", index {name}"
     return f"row {position} ({column} {ids.iloc[position]}{other})"
 
 
@@ -117,9 +116,7 @@ def _check_frame(X: Any, view: View, caller: str) -> None:
         )
     for column in (view.id_column, view.offset_column):
         if (X.columns == column).sum() > 1:
-            raise ValueError(
-                f"{caller}: X has several columns {column!r}. Keep one."
-            )
+            raise ValueError(f"{caller}: X has several columns {column!r}. Keep one.")
     if len(X) == 0:
         raise ValueError(
             f"{caller}: Found array with 0 sample(s) (shape={X.shape}) while a minimum "
@@ -142,9 +139,7 @@ def _find_folder(
             f"may lose it). Give {caller}(root=...) or set X.attrs['root']."
         )
     if not isinstance(carried, (str, os.PathLike)):
-        raise ValueError(
-            f"{caller}: {source} must be a path, got {carried!r}."
-        )
+        raise ValueError(f"{caller}: {source} must be a path, got {carried!r}.")
     base = Path(carried).expanduser()
     if view.offset_column in X.columns:
         split, because = "train", f"has the column {view.offset_column!r}"
@@ -170,7 +165,7 @@ def _file_names(X: pd.DataFrame, view: View, caller: str) -> np.ndarray:
         if pd.isna(ids).any():
             raise ValueError
         if values.dtype.kind == "f":
-            if (values % 1 != 0).any() or np.isinf(values).any():
+            if np.isinf(values).any() or (values % 1 != 0).any():
                 raise ValueError
             return values.astype(np.int64)
         return np.asarray([_id_from_text(value) for value in values], dtype=object)

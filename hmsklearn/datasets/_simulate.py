@@ -10,7 +10,6 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from joblib import Parallel, delayed
@@ -111,7 +110,7 @@ def make_hms(
     Spectrograms are computed from the recordings with
     :func:`hmsklearn.signal.host_spectrogram.host_spectrogram`; the EEG files are
     cut from them as in the competition. A recording takes about 0.2 s on one core
-    and 1 MB on disk. The folder is built beside `root` and renamed when complete: a
+    and 1.5 MB on disk. The folder is built beside `root` and renamed when complete: a
     run that is killed leaves nothing at `root`, at most a hidden folder beside it
     whose name ends in ``.partial``.
 
@@ -123,10 +122,12 @@ def make_hms(
     Examples
     --------
     >>> import tempfile
-    >>> root = make_hms(tempfile.mkdtemp(), n_patients=1, n_test=1, random_state=0)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> root = make_hms(folder.name, n_patients=1, n_test=1, random_state=0)
     >>> sorted(path.name for path in root.iterdir())
     ['sample_submission.csv', 'test.csv', 'test_eegs', 'test_spectrograms', \
 'train.csv', 'train_eegs', 'train_spectrograms']
+    >>> folder.cleanup()
     """
     _check_number("n_patients", n_patients, 1, _MOST_PATIENTS // 2)
     _check_number("n_test", n_test, 1, _MOST_PATIENTS // 2)
@@ -147,7 +148,10 @@ def make_hms(
             for view in VIEWS.values():
                 (partial / f"{split}_{view.folder}").mkdir(parents=True)
         options = {
-            "seed": seed, "records": records, "windows": windows, "missing": missing
+            "seed": seed,
+            "records": records,
+            "windows": windows,
+            "missing": missing,
         }
         jobs = [("train", i) for i in range(n_patients)]
         jobs += [("test", i) for i in range(n_test)]
@@ -200,11 +204,14 @@ def _check_target(root: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise FileExistsError(
-            f"make_hms: {root} is not empty ({', '.join(entries[:4])}...). Name another "
-            "folder, or pass overwrite=True to replace an earlier simulation."
+            f"make_hms: {root} is not empty ({', '.join(entries[:4])}, ...). Name "
+            "another folder, or pass overwrite=True to replace an earlier simulation."
         )
-    known = {f"{split}_{view.folder}" for split in ("train", "test")
-             for view in VIEWS.values()}
+    known = {
+        f"{split}_{view.folder}"
+        for split in ("train", "test")
+        for view in VIEWS.values()
+    }
     known |= {"train.csv", "test.csv", "sample_submission.csv"}
     foreign = [name for name in entries if name not in known]
     if foreign or not _is_simulated(root):

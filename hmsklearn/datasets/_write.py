@@ -125,20 +125,22 @@ class _Ids:
     """
 
     def __init__(self, seed: int, split: str, index: int) -> None:
-        self._shift = seed
+        shifts = np.random.SeedSequence(seed).generate_state(4).tolist()
+        self._eeg, self._spectrogram, self._label, shift = shifts
         self._count = index if split == "train" else 2**16 - 1 - index
-        self.patient = (self._count * 40503 + seed) % 2**16
+        self.patient = (self._count * 40503 + shift) % 2**16
 
     def spectrogram(self, record: int) -> int:
-        return ((self._count * 64 + record) * 1640531527 + self._shift) % 2**31
+        count = self._count * 64 + record
+        return (count * 1640531527 + self._spectrogram) % 2**31
 
     def eeg(self, record: int, which: int) -> int:
         count = (self._count * 64 + record) * 2 + which
-        return (count * 2654435761 + self._shift) % 2**32
+        return (count * 2654435761 + self._eeg) % 2**32
 
     def label(self, record: int, which: int, window: int) -> int:
         count = ((self._count * 64 + record) * 2 + which) * 256 + window
-        return (count * 2246822519 + self._shift) % 2**32
+        return (count * 2246822519 + self._label) % 2**32
 
 
 def _plan_record(
@@ -148,7 +150,7 @@ def _plan_record(
     eegs: list[LabelledEEG] = []
     shift = 0
     for _ in range(2 if train and rng.uniform() < 0.2 else 1):
-        # One window in four of ten EEGs, else any number alike.
+        # The fewest windows in four EEGs of ten, else any number alike.
         low, high = windows
         n_windows = int(low if rng.uniform() < 0.37 else rng.integers(low, high + 1))
         eegs.append(

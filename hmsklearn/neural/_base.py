@@ -11,6 +11,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
 from torch import nn
 
 from hmsklearn.metrics import kl_divergence
@@ -150,7 +151,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         )
         with seeded(seed, device):
             self._build(net, train)
-            best = dict(net.callbacks_).get("best_epoch")
+            best = dict(net.callbacks_)["best_epoch"] if self.early_stopping else None
             self._train(net, train, valid)
         self.net_ = net
         self.device_ = device
@@ -232,11 +233,13 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         float
             Negative of :func:`hmsklearn.metrics.kl_divergence`.
         """
-        return -kl_divergence(
-            y,
-            self.predict_proba(X),
-            sample_weight=sample_weight,
-            classes=self.classes_.tolist(),
+        return -float(
+            kl_divergence(
+                y,
+                self.predict_proba(X),
+                sample_weight=sample_weight,
+                classes=self.classes_.tolist(),
+            )
         )
 
     # -- steps of fit -----------------------------------------------------------
@@ -265,11 +268,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             open_low=True,
             open_high=True,
         )
-        if self.callbacks is not None and not isinstance(self.callbacks, (list, tuple)):
-            raise TypeError(
-                f"{caller}: callbacks must be a list of skorch callbacks or of (name, "
-                f"callback) pairs, got {type(self.callbacks).__name__}."
-            )
+        _check_callbacks(self.callbacks, caller)
 
     def _callbacks(self, caller: str) -> list[Any]:
         callbacks: list[Any] = [
@@ -288,6 +287,8 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         name, shape = self._architecture_name(), train.window_shape
         try:
             net.initialize()
+        except torch.cuda.OutOfMemoryError:
+            raise
         except (AssertionError, RuntimeError, TypeError) as error:
             raise ValueError(
                 f"{caller}: {name} could not be built for windows of shape {shape} "
@@ -297,21 +298,24 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         self._load_weights(net.module_.body, net.factory_params)
         if self.input_norm == "global":
             net.module_.norm.set_statistics(*train.mean_and_std())
-        n_outputs = train.fractions.shape[1]
+        n_outputs = train[:1][1].shape[1]
         try:
             net.module_.eval()
             with torch.no_grad():
                 logits = net.infer(train[:1][0])
+        except torch.cuda.OutOfMemoryError:
+            raise
         except (AssertionError, RuntimeError, ValueError, IndexError) as error:
             raise ValueError(
                 f"{caller}: {name} cannot process windows of shape {shape} "
                 f"({type(error).__name__}: {error}). They may be too small for its "
                 "strides or not a multiple of its patches."
             ) from error
-        if tuple(logits.shape) != (1, n_outputs):
+        got = getattr(logits, "shape", type(logits).__name__)
+        if got != (1, n_outputs):
             raise ValueError(
-                f"{caller}: {name} gives output of shape {tuple(logits.shape)} for one "
-                f"window, expected (1, {n_outputs}) logits."
+                f"{caller}: the output of {name} for one window is {got}, expected a "
+                f"tensor of shape (1, {n_outputs}) with its logits."
             )
 
     def _train(
@@ -361,6 +365,24 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.three_d_array = 3 in self._ndim
         tags.target_tags.multi_output = True
         return tags
+
+
+def _check_callbacks(callbacks: Any, caller: str) -> None:
+    if callbacks is None:
+        return
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(
+            f"{caller}: callbacks must be a list of skorch callbacks or of (name, "
+            f"callback) pairs, got {type(callbacks).__name__}."
+        )
+    for item in callbacks:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        is_class = isinstance(callback, type) and issubclass(callback, Callback)
+        if not (is_class or isinstance(callback, Callback)):
+            raise TypeError(
+                f"{caller}: callbacks holds {item!r}, which is neither a skorch "
+                "callback nor a (name, callback) pair."
+            )
 
 
 def _history(net: VoteNet) -> list[dict[str, Any]]:

@@ -126,7 +126,7 @@ class VoteNet(PackedNet, BatchSteps):
         """
         module = NormalizedNet(self.factory, self.factory_params, self.input_norm)
         if self.channels_last:
-            module = module.to(memory_format=torch.channels_last)
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module_ = module
         return self
 
@@ -154,7 +154,7 @@ class VoteNet(PackedNet, BatchSteps):
             ],
             lr=self.lr,
         )
-        self.scaler_ = torch.amp.GradScaler(
+        self.scaler_: Any = torch.amp.GradScaler(
             "cuda", enabled=self.amp_dtype == torch.float16
         )
         return self
@@ -202,7 +202,7 @@ class VoteNet(PackedNet, BatchSteps):
             self.valid_dataset_ = None
             self.optimizer_ = self.scaler_ = self.criterion_ = None
             self.callbacks = None
-            self.callbacks_ = []
+            self.callbacks_: list[Any] = []
             self._trimmed_for_prediction = True
             self.module_.eval()
             self.module_.zero_grad(set_to_none=True)
@@ -295,11 +295,11 @@ class VoteNet(PackedNet, BatchSteps):
         """
         if iterator is None:
             return
-        losses = []
+        losses: list[Any] = []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            loss = step["loss"].detach()
+            loss: Any = step["loss"].detach()
             if loss.device.type == "cpu":
                 loss = self._check_loss(loss.item(), len(losses), prefix)
             losses.append(loss)

@@ -57,8 +57,9 @@ def check_number(
             f"{caller}: {name}={value!r} must be {word} in {interval}, got "
             f"{type(value).__name__}."
         )
-    above = value > low if open_low else value >= low
-    below = value < high if open_high else value <= high
+    number = float(value)
+    above = number > low if open_low else number >= low
+    below = number < high if open_high else number <= high
     if not (above and below):
         raise ValueError(f"{caller}: {name}={value!r} must be {word} in {interval}.")
 

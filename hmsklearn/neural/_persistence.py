@@ -117,6 +117,8 @@ class PackedNet(NeuralNet):
     True
     """
 
+    module_: Any
+
     def move_to(self, device: str) -> PackedNet:
         """Move the module to another device.
 

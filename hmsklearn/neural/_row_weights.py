@@ -77,7 +77,7 @@ def row_weights(
 
 
 def _weight_of_votes(
-    vote_weight: VoteWeight, total_votes: np.ndarray, caller: str
+    vote_weight: str | Callable[[np.ndarray], Any], total_votes: np.ndarray, caller: str
 ) -> np.ndarray:
     if not callable(vote_weight) and vote_weight not in ("linear", "log"):
         raise ValueError(
@@ -90,13 +90,12 @@ def _weight_of_votes(
             "window, and fractions do not tell it. Pass vote counts as y, or the "
             "weights as sample_weight together with vote_weight=None."
         )
+    if callable(vote_weight):
+        weight = vote_weight(total_votes.copy())
+        return _check(weight, total_votes.shape[0], "vote_weight", caller)
     if vote_weight == "linear":
         return total_votes.astype(np.float64)
-    if vote_weight == "log":
-        return np.log1p(total_votes)
-    return _check(
-        vote_weight(total_votes.copy()), total_votes.shape[0], "vote_weight", caller
-    )
+    return np.log1p(total_votes)
 
 
 def _check(values: Any, n: int, name: str, caller: str) -> np.ndarray:

@@ -102,7 +102,9 @@ class SpectrogramDisplay:
             interpolation="nearest",
             extent=(0, self.n_seconds, stacked.shape[0], 0),
         )
-        names = self.plane_names or [str(plane) for plane in range(n_planes)]
+        names = self.plane_names
+        if names is None:
+            names = [str(plane) for plane in range(n_planes)]
         ax.set_yticks([(height + 1) * i + height / 2 for i in range(n_planes)], names)
         ax.tick_params(axis="y", length=0)
         for i in range(n_planes):

@@ -5,12 +5,8 @@ scikit-learn's ``check_estimator`` skips what does not take tables.
 :class:`WindowAdapter` lets scikit-learn's own checks reach them.
 """
 
-from hmsklearn.testing._adapters import (
-    RowsAdapter,
-    StackAdapter,
-    WeightedWindowAdapter,
-    WindowAdapter,
-)
+from hmsklearn.testing._adapters import WeightedWindowAdapter, WindowAdapter
+from hmsklearn.testing._adapters_other import RowsAdapter, StackAdapter
 from hmsklearn.testing._data import CheckData, make_check_data
 from hmsklearn.testing._generator import (
     check_signal_estimator,

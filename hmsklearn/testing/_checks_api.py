@@ -42,16 +42,16 @@ def check_init_stores_params(name: str, estimator: Any, data: CheckData) -> None
             Parameter.VAR_KEYWORD,
         ), f"{name}: __init__ takes *{parameter.name}, which get_params cannot list"
         names.append(parameter.name)
-    given = {parameter: object() for parameter in names}
+    given = {key: object() for key in names}
     try:
         built = type(estimator)(**given)
     except Exception as error:
         raise AssertionError(
             f"{name}: __init__ looks at its arguments ({error}); validate in fit"
         ) from error
-    for parameter, value in given.items():
-        assert getattr(built, parameter, None) is value, (
-            f"{name}: __init__ does not store {parameter} as it is"
+    for key, value in given.items():
+        assert getattr(built, key, None) is value, (
+            f"{name}: __init__ does not store {key} as it is"
         )
     extra = set(vars(built)) - set(names)
     assert not extra, f"{name}: __init__ sets {sorted(extra)}, which are no parameters"

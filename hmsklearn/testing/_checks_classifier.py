@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def check_wrong_votes(name: str, estimator: Any, data: CheckData) -> None:
     }
     for what, (y, match) in wrong.items():
         assert_raises(
-            lambda y=y: fit(fresh(estimator), data, y=y),
+            partial(fit, fresh(estimator), data, y=y),
             f"{name}: fit with {what} in y",
             match=(match,),
             named=estimator,
@@ -141,7 +142,8 @@ def check_encoded_votes_refused(name: str, estimator: Any, data: CheckData) -> N
     hard = np.array(CLASSES)[data.votes.argmax(axis=1)]
     for y in (data.votes, hard):
         assert_raises(
-            lambda y=y: cross_val_predict(
+            partial(
+                cross_val_predict,
                 fresh(estimator),
                 data.X,
                 y,
@@ -196,7 +198,7 @@ def check_sample_weight(name: str, estimator: Any, data: CheckData) -> None:
     }
     for what, weight in wrong.items():
         assert_raises(
-            lambda weight=weight: fit(fresh(estimator), data, sample_weight=weight),
+            partial(fit, fresh(estimator), data, sample_weight=weight),
             f"{name}: sample_weight with {what}",
             match=("weight",),
             named=estimator,

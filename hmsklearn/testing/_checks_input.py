@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def _assert_refused(
     fitted = fit(fresh(estimator), data)
     for method, call in predictors(fitted):
         assert_raises(
-            lambda call=call: call(X),
+            partial(call, X),
             f"{name}: {method} with {what}",
             errors=errors,
             match=match,
@@ -233,7 +234,7 @@ def check_no_windows(name: str, estimator: Any, data: CheckData) -> None:
     for method, call in [("fit", None), *predictors(fitted)]:
         run = call or (lambda X: fit(fresh(estimator), empty))
         assert_raises(
-            lambda run=run: run(empty.X),
+            partial(run, empty.X),
             f"{name}: {method} without windows",
             match=("0 |empty|no windows|no rows",),
             named=estimator,
@@ -280,7 +281,7 @@ def check_rows_refused(name: str, estimator: Any, data: CheckData) -> None:
             *predictors(fitted),
         ]:
             assert_raises(
-                lambda call=call, X=X: call(X),
+                partial(call, X),
                 f"{name}: {method} with {what}",
                 errors=_REFUSALS,
                 named=estimator,

@@ -173,7 +173,7 @@ class _global_seeds:
 def _global_states() -> dict[str, Any]:
     import torch
 
-    state = np.random.get_state()  # noqa: NPY002
+    state: Any = np.random.get_state()  # noqa: NPY002
     return {
         "numpy.random": (state[1].tobytes(), *state[2:]),
         "torch": torch.get_rng_state().numpy().tobytes(),

@@ -29,7 +29,7 @@ def simulated_folder() -> Path:
     home = tempfile.TemporaryDirectory(prefix="hmsklearn-checks-")
     atexit.register(home.cleanup)
     root = Path(home.name) / "hms"
-    make_hms(root, n_patients=4, random_state=0)
+    make_hms(root, n_patients=4, n_test=1, random_state=0)
     return root
 
 

@@ -84,7 +84,7 @@ def assert_close(
     )
     if not finite.any():
         return
-    scale = max(float(np.abs(desired[finite]).max()), np.finfo(np.float32).tiny)
+    scale = max(float(np.abs(desired[finite]).max()), 1e-37)
     worst = float(
         np.abs(actual[finite].astype(float) - desired[finite].astype(float)).max()
     )

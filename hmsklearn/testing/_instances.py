@@ -17,12 +17,8 @@ from typing import Any
 from sklearn.model_selection import KFold
 
 import hmsklearn
-from hmsklearn.testing._adapters import (
-    RowsAdapter,
-    StackAdapter,
-    WeightedWindowAdapter,
-    WindowAdapter,
-)
+from hmsklearn.testing._adapters import WeightedWindowAdapter, WindowAdapter
+from hmsklearn.testing._adapters_other import RowsAdapter, StackAdapter
 from hmsklearn.testing._data import CheckData, make_check_data
 from hmsklearn.testing._helpers import accepts
 from hmsklearn.testing._reference import ChannelPowerClassifier
@@ -90,7 +86,7 @@ class CheckCase:
             return RowsAdapter(estimator)
         weighted = accepts(estimator, "sample_weight")
         adapter = WeightedWindowAdapter if weighted else WindowAdapter
-        return adapter(estimator, shape=self.adapted_shape or self.shape)
+        return adapter(estimator, shape=self.adapted_shape or self.shape or (4, 200))
 
 
 _VOTES_ARE_COLUMNS = (

@@ -183,9 +183,10 @@ class ChannelPowerClassifier(ClassifierMixin, BaseEstimator):
             The score.
         """
         proba = self.predict_proba(X)
-        return -kl_divergence(
+        divergence = kl_divergence(
             y, proba, sample_weight=sample_weight, classes=self.classes_
         )
+        return -float(divergence)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -321,6 +321,11 @@ class WrongWidth(Linear):
         return super().forward(x)[:, :2]
 
 
+class TwoOutputs(Linear):
+    def forward(self, x):
+        return super().forward(x), x
+
+
 class Fails(Linear):
     def forward(self, x):
         raise RuntimeError("sizes of tensors must match")
@@ -379,7 +384,8 @@ class TestArchitecture:
     @pytest.mark.parametrize(
         ("net", "message"),
         [
-            (WrongWidth, r"output of shape \(1, 2\) .* expected \(1, 6\)"),
+            (WrongWidth, r"\[1, 2\]\), expected a tensor of shape \(1, 6\)"),
+            (TwoOutputs, r"for one window is tuple, expected a tensor"),
             (Fails, "cannot process windows of shape .3, 128.*sizes of tensors"),
         ],
     )
@@ -442,7 +448,13 @@ class TestFailures:
             clf.fit(X, data.votes)
 
     @pytest.mark.parametrize(
-        "params", [{"max_epochs": 2.5}, {"lr": "fast"}, {"callbacks": Recorder()}]
+        "params",
+        [
+            {"max_epochs": 2.5},
+            {"lr": "fast"},
+            {"callbacks": Recorder()},
+            {"callbacks": [3]},
+        ],
     )
     def test_wrong_types(self, waveform, data, params):
         with pytest.raises(TypeError, match="WaveformClassifier: "):

@@ -68,7 +68,9 @@ def test_spectrogram_puts_low_frequencies_at_the_bottom():
 
 
 def test_spectrogram_names_its_planes():
-    display = SpectrogramDisplay(np.zeros((2, 4, 3)), plane_names=["LL", "RL"]).plot()
+    display = SpectrogramDisplay(
+        np.zeros((2, 4, 3)), plane_names=np.array(["LL", "RL"], dtype=object)
+    ).plot()
     labels = [tick.get_text() for tick in display.ax_.get_yticklabels()]
     assert labels == ["LL", "RL"]
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,6 +33,11 @@ def _spare_statistics(module: nn.Module) -> Iterator[None]:
     finally:
         for m, buffers in zip(norms, kept, strict=True):
             m._buffers.update(buffers)
+
+
+def _contexts(block: nn.Module) -> tuple[Any, Any]:
+    """Contexts of the forward pass and of its repetition."""
+    return contextlib.nullcontext(), _spare_statistics(block)
 
 
 def checkpoint_sequential(
@@ -73,10 +80,7 @@ def checkpoint_sequential(
                 block,
                 x,
                 use_reentrant=False,
-                context_fn=lambda block=block: (
-                    contextlib.nullcontext(),
-                    _spare_statistics(block),
-                ),
+                context_fn=partial(_contexts, block),
             )
         else:
             x = block(x)

@@ -36,6 +36,9 @@ class InputNorm(nn.Module):
     [[[-1.0, 1.0]]]
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, mode: str | None = "global") -> None:
         super().__init__()
         if mode not in ("global", "window", None):
