@@ -49,6 +49,11 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
     #: Whether NaN may enter.
     _allow_nan = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Without this, a subclass that defines transform itself would have its
+        # three-dimensional output handed to pandas under set_config.
+        super().__init_subclass__(**{"auto_wrap_output_keys": None, **kwargs})
+
     def fit(self, X: Any, y: Any = None) -> BaseSignalTransformer:
         """Check the parameters against the data.
 

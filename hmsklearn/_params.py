@@ -15,12 +15,12 @@ import numpy as np
 __all__ = ["check_choice", "check_integer", "check_real"]
 
 
-def _range_text(low: Any, high: Any, low_open: bool) -> str:
+def _range_text(low: Any, high: Any, low_open: bool, high_open: bool = False) -> str:
     parts = []
     if low is not None:
         parts.append(f"{'above' if low_open else 'at least'} {low}")
     if high is not None:
-        parts.append(f"at most {high}")
+        parts.append(f"{'below' if high_open else 'at most'} {high}")
     return " and ".join(parts)
 
 
@@ -32,6 +32,7 @@ def check_real(
     low: float | None = None,
     high: float | None = None,
     low_open: bool = False,
+    high_open: bool = False,
     remedy: str = "",
 ) -> float:
     """Check that a parameter is a finite number within bounds.
@@ -45,9 +46,9 @@ def check_real(
     caller : str
         Name that starts the error message.
     low, high : float, optional
-        Bounds, both included unless `low_open`.
-    low_open : bool, default=False
-        Whether `low` itself is forbidden.
+        Bounds, both included unless `low_open` or `high_open`.
+    low_open, high_open : bool, default=False
+        Whether the bound itself is forbidden.
     remedy : str, optional
         A sentence added to the message.
 
@@ -75,9 +76,9 @@ def check_real(
     if good and low is not None:
         good = value > low if low_open else value >= low
     if good and high is not None:
-        good = value <= high
+        good = value < high if high_open else value <= high
     if not good:
-        bounds = _range_text(low, high, low_open)
+        bounds = _range_text(low, high, low_open, high_open)
         raise ValueError(
             f"{caller}: {name} must be a finite number{bounds and ' ' + bounds}, got "
             f"{value!r}.{remedy and ' ' + remedy}"
@@ -137,8 +138,10 @@ def check_integer(
     return int(value)
 
 
-def check_choice(value: Any, name: str, choices: Sequence[str], *, caller: str) -> str:
-    """Check that a parameter is one of a few words.
+def check_choice(
+    value: Any, name: str, choices: Sequence[str | None], *, caller: str
+) -> Any:
+    """Check that a parameter is one of a few words, or None where that is one.
 
     Parameters
     ----------
@@ -146,14 +149,14 @@ def check_choice(value: Any, name: str, choices: Sequence[str], *, caller: str) 
         What the user gave.
     name : str
         Name of the parameter.
-    choices : sequence of str
-        The words that are known.
+    choices : sequence of str or None
+        The values that are known.
     caller : str
         Name that starts the error message.
 
     Returns
     -------
-    str
+    str or None
         The value.
 
     Raises
@@ -166,8 +169,9 @@ def check_choice(value: Any, name: str, choices: Sequence[str], *, caller: str) 
     >>> check_choice("zero", "phase", ("zero", "causal"), caller="doctest")
     'zero'
     """
-    if not (isinstance(value, str) and value in choices):
-        close = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.4)
+    if not ((value is None or isinstance(value, str)) and value in choices):
+        words = [choice for choice in choices if choice is not None]
+        close = difflib.get_close_matches(str(value), words, n=1, cutoff=0.4)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         known = ", ".join(repr(choice) for choice in choices)
         raise ValueError(

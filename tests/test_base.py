@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
@@ -158,3 +159,17 @@ def test_tags_and_clone():
 def test_a_subclass_has_to_say_what_it_does():
     with pytest.raises(NotImplementedError):
         BaseSignalTransformer().fit_transform(X)
+
+
+def test_a_subclass_with_its_own_transform_keeps_its_array():
+    class Own(BaseSignalTransformer):
+        def transform(self, X):
+            return np.asarray(X) + 1
+
+        def fit_transform(self, X, y=None):
+            return self.fit(X).transform(X)
+
+    X = np.zeros((1, 2, 3))
+    with config_context(transform_output="pandas"):
+        assert type(Own().fit_transform(X)) is np.ndarray
+        assert type(Own().fit(X).transform(X)) is np.ndarray

@@ -84,7 +84,7 @@ def test_quickstart_on_real_files(quickstart, hms_data, tmp_path):
 @pytest.mark.parametrize("member", [0, 1], ids=["mel", "raw"])
 def test_cross_val_score_on_real_files(quickstart, hms_data, member):
     data = load_hms(hms_data / "iiic24", "train")
-    name, pipe = quickstart.make_pipelines()[member]
+    _, pipe = quickstart.make_pipelines()[member]
     pipe.set_params(net__max_epochs=2)
     scores = cross_val_score(
         pipe,

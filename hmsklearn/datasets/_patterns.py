@@ -212,9 +212,9 @@ def evolving_seizure(
         the focus first, then spikes and waves over the hemisphere, at last on both
         sides; a sudden end.
     """
-    first, last = int(start * SFREQ), min(int(stop * SFREQ), n_times)
+    first, last = max(int(start * SFREQ), 0), min(int(stop * SFREQ), n_times)
     n = last - first
-    share = np.arange(n) / max(n, 1)
+    share = (np.arange(first, last) / SFREQ - start) / (stop - start)
     wander = slow_noise(rng, n, 2.0)[0]
     freq = fast * (slow / fast) ** share * (1 + 0.03 * wander)
     freq = np.maximum(freq, 2.55)

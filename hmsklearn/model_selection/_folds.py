@@ -17,6 +17,11 @@ from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from hmsklearn._compat import num_samples, safe_indexing, slice_fit_params
+from hmsklearn.model_selection._threads import (
+    torch_threads,
+    torch_threads_set_to,
+    warn_if_crowded,
+)
 
 __all__ = [
     "Fold",
@@ -107,9 +112,19 @@ def run_folds(
     (X,), (y,) = indexable(X), indexable(y)
     # A generator hands the folds over as they finish, so that progress can be told
     # from this process, where a notebook shows it.
+    threads = torch_threads()
+    warn_if_crowded(estimator, n_jobs, threads, caller)
     running = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_run_fold)(
-            clone(estimator), X, y, train, test, fit_params, keep_estimators, caller
+            clone(estimator),
+            X,
+            y,
+            train,
+            test,
+            fit_params,
+            keep_estimators,
+            caller,
+            threads,
         )
         for train, test in splits
     )
@@ -289,6 +304,23 @@ def _check_same_classes(estimator: Any, folds: list[Fold], caller: str) -> None:
 
 
 def _run_fold(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    train: np.ndarray,
+    test: np.ndarray,
+    fit_params: Mapping[str, Any],
+    keep_estimator: bool,
+    caller: str,
+    threads: int | None,
+) -> Fold:
+    with torch_threads_set_to(threads):
+        return _fit_and_predict_fold(
+            estimator, X, y, train, test, fit_params, keep_estimator, caller
+        )
+
+
+def _fit_and_predict_fold(
     estimator: Any,
     X: Any,
     y: Any,

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import nn
 
+from hmsklearn._params import check_choice, check_integer, check_real
 from hmsklearn.metrics import kl_divergence
 from hmsklearn.neural._callbacks import BestEpoch, LearningRate, Progress
 from hmsklearn.neural._data import WindowDataset, check_batchable
@@ -24,7 +25,6 @@ from hmsklearn.neural._device import (
     seeded,
 )
 from hmsklearn.neural._net import VoteNet, softmax
-from hmsklearn.neural._params import check_choice, check_number
 from hmsklearn.neural._prepare import prepare_fit
 from hmsklearn.votes import refuse_encoded_votes
 
@@ -246,27 +246,24 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_params(self) -> None:
         caller = type(self).__name__
-        check_number(self.max_epochs, "max_epochs", caller=caller, low=1, whole=True)
-        check_number(self.batch_size, "batch_size", caller=caller, low=1, whole=True)
-        check_number(self.lr, "lr", caller=caller, low=0, open_low=True)
-        check_number(self.min_lr, "min_lr", caller=caller, low=0, high=self.lr)
-        check_number(self.weight_decay, "weight_decay", caller=caller, low=0)
-        check_number(
-            self.warmup, "warmup", caller=caller, low=0, high=1, open_high=True
-        )
-        check_choice(self.schedule, "schedule", ("cosine", "constant"), caller=caller)
-        check_choice(
-            self.input_norm, "input_norm", ("global", "window", None), caller=caller
-        )
-        check_number(self.patience, "patience", caller=caller, low=1, whole=True)
-        check_number(
+        for name in ("max_epochs", "batch_size", "patience"):
+            check_integer(getattr(self, name), name, caller=caller, low=1)
+        check_real(self.lr, "lr", caller=caller, low=0, low_open=True)
+        check_real(self.min_lr, "min_lr", caller=caller, low=0, high=self.lr)
+        check_real(self.weight_decay, "weight_decay", caller=caller, low=0)
+        check_real(self.warmup, "warmup", caller=caller, low=0, high=1, high_open=True)
+        check_real(
             self.validation_fraction,
             "validation_fraction",
             caller=caller,
             low=0,
             high=1,
-            open_low=True,
-            open_high=True,
+            low_open=True,
+            high_open=True,
+        )
+        check_choice(self.schedule, "schedule", ("cosine", "constant"), caller=caller)
+        check_choice(
+            self.input_norm, "input_norm", ("global", "window", None), caller=caller
         )
         _check_callbacks(self.callbacks, caller)
 

@@ -100,7 +100,8 @@ def test_missing_columns(root, table):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'a,b\n"1,2\n3,4,5,6\n', b"PAR1\x00\xff\xfe\x80", b"a\n1,2\n1,2,3\n"]
+    "content",
+    [b"", b'a,b\n"1,2\n3,4,5,6\n', b"PAR1\x00\xff\xfe\x80", b"a\n1,2\n1,2,3\n"],
 )
 def test_unreadable_table(root, content):
     (root / "train.csv").write_bytes(content)

@@ -424,17 +424,22 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("params", "message"),
         [
-            ({"max_epochs": 0}, "max_epochs=0 must be a whole number"),
-            ({"batch_size": 0}, "batch_size=0"),
-            ({"lr": 0.0}, "lr=0.0"),
-            ({"lr": float("nan")}, "lr=nan"),
-            ({"min_lr": 1.0}, "min_lr=1.0"),
-            ({"weight_decay": -1}, "weight_decay=-1"),
-            ({"warmup": 1.0}, "warmup=1.0"),
-            ({"schedule": "linear"}, "schedule='linear' is not known"),
-            ({"input_norm": "batch"}, "input_norm='batch' is not known"),
-            ({"patience": 0}, "patience=0"),
-            ({"validation_fraction": 1.0}, "validation_fraction=1.0"),
+            ({"max_epochs": 0}, "max_epochs must be an integer at least 1, got 0"),
+            ({"batch_size": 0}, "batch_size must be .*, got 0"),
+            ({"lr": 0.0}, "lr must be .* above 0, got 0.0"),
+            ({"lr": float("nan")}, "lr must be .*, got nan"),
+            ({"min_lr": 1.0}, "min_lr must be .*, got 1.0"),
+            ({"weight_decay": -1}, "weight_decay must be .*, got -1"),
+            ({"warmup": 1.0}, "warmup must be .* below 1, got 1.0"),
+            ({"schedule": "linear"}, "schedule must be one of .*, got 'linear'"),
+            ({"input_norm": "batch"}, "input_norm must be one of .*, got 'batch'"),
+            ({"patience": 0}, "patience must be .*, got 0"),
+            (
+                {"validation_fraction": 1.0},
+                "validation_fraction must be .* below 1, got 1.0",
+            ),
+            ({"max_epochs": 2.5}, "max_epochs must be an integer .*, got 2.5"),
+            ({"lr": "fast"}, "lr must be a finite number .*, got 'fast'"),
             ({"amp": "half"}, "amp='half' is not known"),
             ({"amp": "bf16"}, "amp='bf16' needs a CUDA device"),
             ({"device": "gpu"}, "device='gpu' is not a device"),
@@ -447,15 +452,7 @@ class TestFailures:
         with pytest.raises(ValueError, match=f"{type(clf).__name__}: {message}"):
             clf.fit(X, data.votes)
 
-    @pytest.mark.parametrize(
-        "params",
-        [
-            {"max_epochs": 2.5},
-            {"lr": "fast"},
-            {"callbacks": Recorder()},
-            {"callbacks": [3]},
-        ],
-    )
+    @pytest.mark.parametrize("params", [{"callbacks": Recorder()}, {"callbacks": [3]}])
     def test_wrong_types(self, waveform, data, params):
         with pytest.raises(TypeError, match="WaveformClassifier: "):
             waveform(**params).fit(data.X, data.votes)
