@@ -23,8 +23,8 @@ class SpectrogramDisplay:
         Names of the planes, for instance from ``get_feature_names_out``.
     n_seconds : float, default=50.0
         Time that the width covers, in seconds.
-    fmax_label : str, default="20 Hz"
-        Label of the upper edge of each plane.
+    frequency_range : (float, float), default=(0.0, 20.0)
+        Frequencies at the lower and upper edge of each plane, in Hz.
 
     Attributes
     ----------
@@ -49,12 +49,12 @@ class SpectrogramDisplay:
         *,
         plane_names: Sequence[str] | None = None,
         n_seconds: float = 50.0,
-        fmax_label: str = "20 Hz",
+        frequency_range: tuple[float, float] = (0.0, 20.0),
     ) -> None:
         self.image = image
         self.plane_names = plane_names
         self.n_seconds = n_seconds
-        self.fmax_label = fmax_label
+        self.frequency_range = frequency_range
 
     def plot(
         self, ax: Any = None, *, cmap: str = "magma", title: str | None = None
@@ -107,21 +107,20 @@ class SpectrogramDisplay:
             names = [str(plane) for plane in range(n_planes)]
         ax.set_yticks([(height + 1) * i + height / 2 for i in range(n_planes)], names)
         ax.tick_params(axis="y", length=0)
+        low, high = self.frequency_range
         for i in range(n_planes):
-            ax.annotate(
-                self.fmax_label,
-                (1.01, (height + 1) * i),
-                xycoords=("axes fraction", "data"),
-                fontsize=7,
-                va="top",
-            )
-            ax.annotate(
-                "low",
-                (1.01, (height + 1) * i + height),
-                xycoords=("axes fraction", "data"),
-                fontsize=7,
-                va="bottom",
-            )
+            top = (height + 1) * i
+            for row, frequency, side in (
+                (top, high, "top"),
+                (top + height, low, "bottom"),
+            ):
+                ax.annotate(
+                    f"{frequency:g} Hz",
+                    (1.01, row),
+                    xycoords=("axes fraction", "data"),
+                    fontsize=7,
+                    va=side,
+                )
         ax.set_xlabel("time (s)")
         if title is not None:
             ax.set_title(title, loc="left", fontsize=10)

@@ -90,3 +90,9 @@ def test_bars_are_sorted_and_coloured_by_role():
     assert widths == [0.4, 0.6, 1.2]
     colours = {bar.get_facecolor() for bar in display.bars_}
     assert len(colours) == 3
+
+
+def test_spectrogram_labels_the_edges_of_every_plane():
+    display = SpectrogramDisplay(np.zeros((2, 4, 3)), frequency_range=(0.5, 40)).plot()
+    labels = [text.get_text() for text in display.ax_.texts]
+    assert labels == ["40 Hz", "0.5 Hz"] * 2
