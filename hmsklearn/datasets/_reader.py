@@ -19,7 +19,7 @@ from hmsklearn.montage import pick_channels
 __all__ = ["HMSReader"]
 
 
-class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Read the windows that rows of ``train.csv`` or ``test.csv`` refer to.
 
     With this as its first step a pipeline takes the table itself as `X`, so that

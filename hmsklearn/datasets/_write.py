@@ -15,6 +15,7 @@ from hmsklearn.datasets._patterns import SFREQ
 from hmsklearn.datasets._plan import EEG_START, LabelledEEG, draw_eeg
 from hmsklearn.datasets._recording import simulate_recording
 from hmsklearn.montage import CH_NAMES
+from hmsklearn.signal.blas import one_blas_thread
 from hmsklearn.signal.host_spectrogram import host_spectrogram
 from hmsklearn.votes import CLASSES, VOTE_COLUMNS
 
@@ -29,6 +30,8 @@ _LEAD = 1
 _SPLITS = {"train": 0, "test": 1}
 
 
+# The files of a seed must not depend on the number of cores or workers.
+@one_blas_thread()
 def write_patient(
     folder: Path,
     split: str,

@@ -17,6 +17,7 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.signal.windows import dpss
 
 from hmsklearn.montage import CH_NAMES, get_montage
+from hmsklearn.signal.blas import one_blas_thread
 
 __all__ = [
     "HOST_PANELS",
@@ -114,6 +115,7 @@ def host_alignment(
     return rows, rows * _STEP + shift
 
 
+@one_blas_thread()
 def host_spectrogram(
     eeg: Any,
     *,

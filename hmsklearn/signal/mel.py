@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from hmsklearn.signal.blas import one_blas_thread
 from hmsklearn.signal.decibel import db_floor, power_to_db
 from hmsklearn.signal.dft import TruncatedDFT, n_frames
 
@@ -170,6 +171,7 @@ class _MelPower:
         return self._bank @ self._frames(signal)
 
 
+@one_blas_thread()
 def mel_spectrogram(
     X: np.ndarray,
     *,
@@ -238,6 +240,7 @@ def mel_spectrogram(
     return out
 
 
+@one_blas_thread()
 def mel_decibels(
     X: np.ndarray,
     *,
