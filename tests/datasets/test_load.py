@@ -140,7 +140,7 @@ def test_rows_nobody_voted_on(root, table):
 
 
 def test_rows_without_a_patient(root, table):
-    table["patient_id"] = [7, np.nan, np.nan]
+    table["patient_id"] = ["7", "", ""]
     table.to_csv(root / "train.csv", index=False)
     with pytest.raises(ValueError, match=r"no patient_id in row 1 \(2 in all\)"):
         load_hms(root)

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_html_repr, get_tags
 
-from hmsklearn.metrics import kl_scorer
+from hmsklearn.metrics import kl_scorer, make_kl_scorer
 from hmsklearn.neural import BaseNeuralClassifier, TimmClassifier, WaveformClassifier
 
 
@@ -71,12 +71,12 @@ def test_metadata_routing(pipe, data):
     with sklearn.config_context(enable_metadata_routing=True):
         net = pipe["net"].set_params(early_stopping=True)
         net.set_fit_request(groups=True, sample_weight=True)
-        net.set_score_request(sample_weight=True)
         scores = cross_val_score(
             pipe,
             data.X,
             data.votes,
             cv=GroupKFold(2),
+            scoring=make_kl_scorer().set_score_request(sample_weight=True),
             params={"groups": data.groups, "sample_weight": np.ones(96)},
             error_score="raise",
         )
