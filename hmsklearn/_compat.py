@@ -8,6 +8,7 @@ nowhere else, so that a new release breaks one file at most.
 from __future__ import annotations
 
 import sklearn
+from sklearn.metrics._scorer import _BaseScorer as BaseScorer
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _check_method_params as slice_fit_params
@@ -20,6 +21,7 @@ except ModuleNotFoundError:  # scikit-learn 1.6
 
 __all__ = [
     "BaseComposition",
+    "BaseScorer",
     "VisualBlock",
     "num_samples",
     "routing_enabled",

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import make_scorer
 
+from hmsklearn._scoring import ProbabilityScorer
 from hmsklearn.votes import (
     check_votes,
     in_class_order,
@@ -147,7 +147,9 @@ def make_kl_scorer(
     average : {"micro", "macro"}, default="micro"
         See :func:`kl_divergence`.
     classes : "hms", "infer", None or sequence of labels, default=None
-        See :func:`kl_divergence`.
+        Labels of the target's columns. None and "infer" take the estimator's
+        ``classes_``. Its columns are put into that order before they are scored, and
+        the six names of :data:`hmsklearn.votes.CLASSES` into the competition's.
 
     Returns
     -------
@@ -158,28 +160,14 @@ def make_kl_scorer(
     Examples
     --------
     >>> from sklearn.dummy import DummyClassifier
-    >>> scorer = make_kl_scorer(classes="infer")
+    >>> scorer = make_kl_scorer()
     >>> X, y = [[0], [0], [0], [0]], [0, 1, 1, 1]
     >>> clf = DummyClassifier(strategy="prior").fit(X, y)
     >>> round(scorer(clf, X, y), 4)
     -0.5623
     """
-    return make_scorer(
-        _kl_of_response,
-        greater_is_better=False,
-        response_method="predict_proba",
-        min_votes=min_votes,
-        average=average,
-        classes=classes,
-    )
-
-
-def _kl_of_response(y_true: Any, y_pred: Any, **kwargs: Any) -> float:
-    # With two classes scikit-learn's scorers hand over the second column only.
-    y_pred = np.asarray(y_pred)
-    if y_pred.ndim == 1:
-        y_pred = np.column_stack([1 - y_pred, y_pred])
-    return float(kl_divergence(y_true, y_pred, **kwargs))
+    settings = {"min_votes": min_votes, "average": average, "classes": classes}
+    return ProbabilityScorer(kl_divergence, -1, settings, "predict_proba")
 
 
 #: Negative competition score, for ``scoring=`` in cross_val_score and GridSearchCV.
