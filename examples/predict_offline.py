@@ -41,10 +41,10 @@ def main() -> None:
     test = load_hms(args.root, "test")
     proba = stack.predict_proba(test.data)
     sample = args.root / "sample_submission.csv"
-    table = write_submission(
-        args.submission, test.data, proba, sample=sample if sample.exists() else None
-    )
-    print(f"wrote {args.submission}: {len(table)} rows")
+    checked = sample if sample.exists() else None
+    table = write_submission(args.submission, test.data, proba, sample=checked)
+    against = f"checked against {sample.name}" if checked else f"there is no {sample}"
+    print(f"wrote {args.submission}: {len(table)} rows, {against}")
 
 
 if __name__ == "__main__":

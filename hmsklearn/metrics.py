@@ -174,7 +174,9 @@ def make_kl_scorer(
 kl_scorer = make_kl_scorer()
 
 
-def check_weight(sample_weight: Any, n_rows: int, name: str) -> np.ndarray | None:
+def check_weight(
+    sample_weight: Any, n_rows: int, name: str, *, what: str = "sample_weight"
+) -> np.ndarray | None:
     """Check the weights of the rows.
 
     Parameters
@@ -185,6 +187,8 @@ def check_weight(sample_weight: Any, n_rows: int, name: str) -> np.ndarray | Non
         Number of rows of the data.
     name : str
         Name that starts the error messages.
+    what : str, default="sample_weight"
+        What the messages call the weights.
 
     Returns
     -------
@@ -212,12 +216,12 @@ row 1.
     weight = np.asarray(sample_weight, dtype=np.float64)
     if weight.shape != (n_rows,):
         raise ValueError(
-            f"{name}: sample_weight has shape {weight.shape}, expected ({n_rows},)."
+            f"{name}: {what} has shape {weight.shape}, expected ({n_rows},)."
         )
     bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
     if bad.size:
         raise ValueError(
-            f"{name}: sample_weight must be finite and not negative, it is "
+            f"{name}: {what} must be finite and not negative, it is "
             f"{weight[bad[0]]} in row {bad[0]}."
         )
     return weight

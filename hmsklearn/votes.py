@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 
 __all__ = [
     "CLASSES",
@@ -194,6 +195,7 @@ window that nobody rated has no target.
             f"{caller} requires y to be passed, but the target y is None. Pass vote "
             "counts or fractions of shape (n_windows, n_classes), or hard labels."
         )
+    _refuse_what_numpy_would_misread(y, caller)
     labels = resolve_classes(classes, y, caller=caller)
     values = _as_array(in_class_order(y, labels, caller), caller)
     if values.ndim == 3 and values.shape[2] == 1:
@@ -352,6 +354,19 @@ def names_hms_classes(table: Any) -> bool:
     return not {str(column) for column in columns}.isdisjoint((*VOTE_COLUMNS, *CLASSES))
 
 
+def _refuse_what_numpy_would_misread(y: Any, caller: str) -> None:
+    if np.ma.is_masked(y):
+        raise ValueError(
+            f"{caller}: y is a masked array with masked entries, which would count as "
+            "votes. Drop those rows, or fill the entries."
+        )
+    if issparse(y) or isinstance(y, (Mapping, Iterator, str)):
+        raise ValueError(
+            f"{caller}: y is a {type(y).__name__}, expected an array of votes or "
+            "labels. Convert it first, for instance by y.toarray() or list(y)."
+        )
+
+
 def _as_array(y: Any, caller: str) -> np.ndarray:
     try:
         return np.asarray(y)
@@ -365,6 +380,16 @@ def _as_array(y: Any, caller: str) -> np.ndarray:
 def _votes_from_labels(values: np.ndarray, labels: np.ndarray, caller: str) -> Votes:
     known = {label: index for index, label in enumerate(labels.tolist())}
     numeric_labels = labels.dtype.kind in "iufb"
+    if values.dtype == bool and labels.dtype != bool:
+        raise ValueError(
+            f"{caller}: y holds truth values, which name none of {labels.tolist()}. "
+            "Give names, indices, or a table of votes."
+        )
+    if values.dtype == object and any(np.ndim(value) for value in values):
+        raise ValueError(
+            f"{caller}: y is a list of arrays in one column. Stack them into a table, "
+            "np.stack(y)."
+        )
     if values.dtype.kind == "f" and not numeric_labels:
         _raise_rows(caller, "NaN or infinite labels", ~np.isfinite(values))
         if not np.all(values == np.floor(values)):

@@ -412,3 +412,24 @@ def test_scorer_needs_probabilities():
     clf = LinearSVC().fit(RNG.normal(size=(9, 2)), np.resize([0, 1, 2], 9))
     with pytest.raises(AttributeError, match="predict_proba"):
         kl_scorer(clf, RNG.normal(size=(9, 2)), np.resize([0, 1, 2], 9))
+
+
+def test_scorer_reads_the_estimators_class_order():
+    """Fitted on names, scikit-learn's classifiers have alphabetical columns."""
+    y = np.repeat(CLASSES, 5)
+    X = np.eye(6)[np.repeat(np.arange(6), 5)] * 20
+    clf = LogisticRegression(C=100, max_iter=1000).fit(X, y)
+    assert clf.classes_.tolist() != list(CLASSES)
+    expected = kl_divergence(y, clf.predict_proba(X), classes=clf.classes_.tolist())
+    assert expected < 0.01
+    assert kl_scorer(clf, X, y) == pytest.approx(-expected)
+    counts = np.eye(6, dtype=int)[np.repeat(np.arange(6), 5)] * 3
+    for table in (counts, pd.DataFrame(counts, columns=list(VOTE_COLUMNS))):
+        assert kl_scorer(clf, X, table) == pytest.approx(-expected)
+
+
+def test_scorer_refuses_other_classes():
+    y = np.resize(["a", "b", "c"], 9)
+    clf = LogisticRegression().fit(np.eye(3)[np.arange(9) % 3], y)
+    with pytest.raises(ValueError, match=r"kl_scorer: LogisticRegression .*classes="):
+        make_kl_scorer(classes="hms")(clf, np.eye(3), y[:3])

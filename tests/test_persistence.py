@@ -121,6 +121,10 @@ def test_dump_holds_no_training_data(fitted, tmp_path):
     assert signals[0, 0, 4000:4016].tobytes() not in content
     assert data.data["eeg_id"].to_numpy().tobytes() not in content
     assert data.target.tobytes() not in content
+    for pipe in stack.named_estimators_.values():
+        # What the net was given: only the transformed windows could be left in it.
+        given = np.ascontiguousarray(pipe[:-1].transform(data.data.iloc[:1]))
+        assert given.reshape(-1)[-16:].tobytes() not in content
     assert b"exp_avg" not in content  # AdamW's moments
 
 

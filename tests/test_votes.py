@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -395,3 +396,24 @@ def test_scikit_learns_own_labels_are_none_of_our_business():
         cv=KFold(3),
     )
     assert proba.shape == (12, 2)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.ma.masked_values([[1, 2, 0, 0, 0, 99]], 99), "masked entries"),
+        (np.array([True, False]), "truth values"),
+        (pd.Series([np.ones(6), np.ones(6)]), r"np\.stack\(y\)"),
+        (csr_matrix(np.eye(6)), "y is a csr_matrix"),
+        ({"Seizure": [1]}, "y is a dict"),
+        (iter([[1, 0, 0, 0, 0, 0]]), "y is a list_iterator"),
+        ("LPD", "y is a str"),
+    ],
+)
+def test_what_numpy_would_misread(y, message):
+    with pytest.raises(ValueError, match=f"check_votes: .*{message}"):
+        check_votes(y)
+
+
+def test_a_masked_array_without_masked_entries_is_an_array():
+    assert check_votes(np.ma.array(np.eye(6))).fractions.tolist() == np.eye(6).tolist()

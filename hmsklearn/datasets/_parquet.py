@@ -74,6 +74,10 @@ def read_windows(
     """
     try:
         file = pq.ParquetFile(job.path, memory_map=True, pre_buffer=False)
+    except PermissionError as error:
+        raise PermissionError(
+            f"{caller}: {job} may not be read ({error}). Change its permissions."
+        ) from error
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(caller, job, error) from error
     with file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,16 @@ def _find_folder(
     if not isinstance(carried, (str, os.PathLike)):
         raise ValueError(f"{caller}: {source} must be a path, got {carried!r}.")
     base = Path(carried).expanduser()
+    given = isinstance(root, (str, os.PathLike))
+    if given and Path(root).expanduser().resolve() != base.resolve():
+        warnings.warn(
+            f"{caller}: the rows were read from {base} (X.attrs['root'], set by "
+            f"load_hms), so root={str(root)!r} is not used. To read the recordings of "
+            "that folder load the rows from it, load_hms(root), or delete "
+            "X.attrs['root'].",
+            UserWarning,
+            stacklevel=5,
+        )
     if view.offset_column in X.columns:
         split, because = "train", f"has the column {view.offset_column!r}"
     else:
@@ -150,8 +161,8 @@ def _find_folder(
     if not folder.is_dir():
         what = f"no folder {folder}" if base.is_dir() else f"no folder {base}"
         raise FileNotFoundError(
-            f"{caller}: there is {what}. {why} Give the competition folder that the "
-            "rows were taken from."
+            f"{caller}: there is {what}. {why} If the folder has moved, load the rows "
+            "again with load_hms(new_folder), or set X.attrs['root'] to it."
         )
     return folder, why
 

@@ -205,6 +205,7 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
             Votes, fractions or labels, see :func:`hmsklearn.votes.check_votes`.
         groups : array-like of shape (n,), optional
             Group of each row, usually the patient, kept whole by all splits.
+            Without them, the column ``patient_id`` of a DataFrame `X` that has one.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows.
         **fit_params : dict
@@ -241,6 +242,9 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         params = self._route(members, blender, groups, weight, fit_params)
         splits = resolve_splits(self.cv, X, y, groups, caller=name)
 
+        for stale in ("oof_", "folds_", "weights_"):
+            # Only some fits set these; an earlier one's must not stay.
+            self.__dict__.pop(stale, None)
         self._say(f"{len(members)} members, {len(splits)} folds, {n_rows} rows")
         oof = np.empty((n_rows, len(members), classes.size))
         runs = []

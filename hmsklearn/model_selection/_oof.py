@@ -64,7 +64,8 @@ def oof_predict_proba(
         of shape (n, n_classes), labels of shape (n,), a DataFrame, a list.
     groups : array-like of shape (n,), optional
         Group of each row, usually the patient. No group may be on both sides of
-        any split.
+        any split. Without them, the column ``patient_id`` of a DataFrame `X` that has
+        one, such as the rows of ``train.csv``.
     cv : None, int, splitter or iterable of (train, test), default=None
         None stands for ``GroupKFold(5)`` where `groups` are given and ``KFold(5)``
         where not, a number for that many folds of the same kind. The held-out parts

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import GroupKFold, KFold
 
 from hmsklearn._compat import num_samples
+from hmsklearn._groups import check_groups, patients_of
 
-__all__ = ["check_groups", "count_rows", "fold_numbers", "resolve_splits"]
+__all__ = ["count_rows", "fold_numbers", "resolve_splits"]
 
 _N_FOLDS = 5
 
@@ -61,58 +61,6 @@ def count_rows(X: Any, *, caller: str) -> int:
         ) from None
 
 
-def check_groups(groups: Any, n_rows: int, *, caller: str) -> np.ndarray | None:
-    """Check the group labels of the rows.
-
-    Parameters
-    ----------
-    groups : array-like of shape (n_rows,) or None
-        Group (patient) of each row.
-    n_rows : int
-        Number of rows of the data.
-    caller : str
-        Name that starts the error messages.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,) or None
-        The labels, None if there were none.
-
-    Raises
-    ------
-    ValueError
-        For a wrong shape or missing labels; the message names the first row.
-
-    Examples
-    --------
-    >>> check_groups(["a", "a", "b"], 3, caller="doctest").tolist()
-    ['a', 'a', 'b']
-    >>> check_groups(["a", None, "b"], 3, caller="doctest")
-    Traceback (most recent call last):
-        ...
-    ValueError: doctest: groups are missing in 1 rows (first in row 1). A row of an \
-unknown patient can leak into any fold: drop it or give it a group of its own.
-    """
-    if groups is None:
-        return None
-    values = np.asarray(groups)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.shape != (n_rows,):
-        raise ValueError(
-            f"{caller}: groups has shape {values.shape}, expected ({n_rows},), one "
-            "label for each row of X."
-        )
-    missing = np.flatnonzero(pd.isna(values))
-    if missing.size:
-        raise ValueError(
-            f"{caller}: groups are missing in {missing.size} rows (first in row "
-            f"{missing[0]}). A row of an unknown patient can leak into any fold: drop "
-            "it or give it a group of its own."
-        )
-    return values
-
-
 def resolve_splits(
     cv: Any, X: Any, y: Any, groups: Any = None, *, caller: str
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -128,7 +76,8 @@ def resolve_splits(
     y : array-like
         The target, for splitters that look at it.
     groups : array-like of shape (n_rows,), optional
-        Groups that no split may divide.
+        Groups that no split may divide. Without them, the column ``patient_id`` of a
+        DataFrame `X` that has one.
     caller : str
         Name that starts the error messages.
 
@@ -157,6 +106,10 @@ def resolve_splits(
             f"{caller}: X and y have inconsistent numbers of rows: X has {n_rows} "
             f"rows, y has {num_samples(y)}."
         )
+    if groups is None:
+        # Rows of train.csv tell their patient. Meta-estimators that do not hand groups
+        # inwards, such as GridSearchCV, would divide patients in silence.
+        groups = patients_of(X)
     groups = check_groups(groups, n_rows, caller=caller)
     splitter = _as_splitter(cv, groups, caller)
     n_splits = getattr(splitter, "n_splits", None)

@@ -49,6 +49,9 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
     #: Whether the net runs with images laid out channels last.
     _channels_last = False
 
+    # Groups only decide the validation split, and whoever routes them means that.
+    __metadata_request__fit = {"groups": True}
+
     def _architecture(
         self, input_shape: tuple[int, ...], n_outputs: int
     ) -> tuple[Callable[..., nn.Module], dict[str, Any]]:

@@ -274,7 +274,7 @@ class Progress(Callback):
             Ignored.
         """
         row = net.history[-1]
-        text = f"train loss {row['train_loss']:.4f}"
+        text = f"train loss (KL) {row['train_loss']:.4f}"
         if "valid_loss" in row:
             text += f", validation KL {row['valid_loss']:.4f}"
         self.bar_.set_postfix_str(text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from hmsklearn._groups import check_groups
 from hmsklearn.neural._data import WindowDataset, check_batchable, split_rows
 from hmsklearn.neural._row_weights import VoteWeight, row_weights
 from hmsklearn.votes import check_votes, resolve_classes
@@ -74,7 +74,7 @@ def prepare_fit(
     labels = resolve_classes(classes, y, caller=caller)
     votes = check_votes(y, classes=classes, n_windows=X.shape[0], caller=caller)
     weight = row_weights(sample_weight, vote_weight, votes.total_votes, caller=caller)
-    groups = _check_groups(groups, X.shape[0], caller)
+    groups = check_groups(groups, X.shape[0], caller=caller)
     valid = _given_validation(X, labels, X_val, y_val, caller)
 
     rows = np.arange(X.shape[0]) if weight is None else np.flatnonzero(weight)
@@ -103,24 +103,6 @@ def prepare_fit(
         # Mean one over what is trained on: see VoteKLLoss.
         weight = weight / weight[rows].mean()
     return WindowDataset(X, votes.fractions, weight, rows), valid, labels
-
-
-def _check_groups(groups: Any, n_windows: int, caller: str) -> np.ndarray | None:
-    if groups is None:
-        return None
-    groups = np.asarray(groups)
-    if groups.shape != (n_windows,):
-        raise ValueError(
-            f"{caller}: groups has shape {groups.shape}, expected ({n_windows},), one "
-            "patient for each window."
-        )
-    missing = np.flatnonzero(pd.isna(groups))
-    if missing.size:
-        raise ValueError(
-            f"{caller}: groups has missing entries (first in row {missing[0]}). Every "
-            "window needs a patient."
-        )
-    return groups
 
 
 def _given_validation(

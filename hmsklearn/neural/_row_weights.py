@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hmsklearn.metrics import check_weight
+
 __all__ = ["row_weights"]
 
 VoteWeight = str | Callable[[np.ndarray], Any] | None
@@ -64,7 +66,7 @@ def row_weights(
     """
     weight = None
     if sample_weight is not None:
-        weight = _check(sample_weight, total_votes.shape[0], "sample_weight", caller)
+        weight = check_weight(sample_weight, total_votes.shape[0], caller)
     if vote_weight is not None:
         by_votes = _weight_of_votes(vote_weight, total_votes, caller)
         weight = by_votes if weight is None else weight * by_votes
@@ -92,21 +94,11 @@ def _weight_of_votes(
         )
     if callable(vote_weight):
         weight = vote_weight(total_votes.copy())
-        return _check(weight, total_votes.shape[0], "vote_weight", caller)
+        checked = check_weight(
+            np.asarray(weight), total_votes.shape[0], caller, what="vote_weight"
+        )
+        assert checked is not None  # it was given
+        return checked
     if vote_weight == "linear":
         return total_votes.astype(np.float64)
     return np.log1p(total_votes)
-
-
-def _check(values: Any, n: int, name: str, caller: str) -> np.ndarray:
-    weight = np.array(values, dtype=np.float64)
-    if weight.ndim == 0:
-        weight = np.full(n, float(weight))
-    if weight.shape != (n,):
-        raise ValueError(
-            f"{caller}: {name} has shape {weight.shape}, expected ({n},), one weight "
-            "for each window."
-        )
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError(f"{caller}: {name} must be finite and not negative.")
-    return weight

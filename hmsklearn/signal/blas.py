@@ -9,19 +9,25 @@ threads were not faster.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
-from functools import lru_cache
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 __all__ = ["one_blas_thread"]
 
 
-@lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
+class _Limit:
+    """The limit in force, and the thread that set it and alone may end it."""
+
+    lock = threading.Lock()
+    owner: int | None = None
+    depth = 0
+    limiter: Any = None
     # Looking for the loaded libraries takes milliseconds, setting their threads
-    # microseconds.
-    return ThreadpoolController()
+    # microseconds. NumPy's is there already, and it is the one that is used here.
+    controller: ThreadpoolController | None = None
 
 
 @contextlib.contextmanager
@@ -35,7 +41,9 @@ def one_blas_thread() -> Iterator[None]:
 
     Notes
     -----
-    The number of threads belongs to the process, not to the calling thread.
+    The number of BLAS threads belongs to the process. The thread that comes first
+    sets it and sets it back; others that overlap with it run as it is. Use processes,
+    not threads, where the last bits matter.
 
     Examples
     --------
@@ -44,5 +52,22 @@ def one_blas_thread() -> Iterator[None]:
     ...     (np.ones((2, 3)) @ np.ones(3)).tolist()
     [3.0, 3.0]
     """
-    with _controller().limit(limits=1, user_api="blas"):
+    me = threading.get_ident()
+    with _Limit.lock:
+        mine = _Limit.owner in (None, me)
+        if _Limit.owner is None:
+            if _Limit.controller is None:
+                _Limit.controller = ThreadpoolController()
+            _Limit.limiter = _Limit.controller.limit(limits=1, user_api="blas")
+            _Limit.limiter.__enter__()
+            _Limit.owner = me
+        _Limit.depth += mine
+    try:
         yield
+    finally:
+        if mine:
+            with _Limit.lock:
+                _Limit.depth -= 1
+                if _Limit.depth == 0:
+                    _Limit.limiter.__exit__(None, None, None)
+                    _Limit.limiter = _Limit.owner = None

@@ -267,7 +267,9 @@ def test_rows_know_where_they_come_from(root, rows, tmp_path_factory):
     moved = rows.iloc[[1]]
     moved.attrs["root"] = str(elsewhere)
     reader = HMSReader(root).fit(rows)
-    np.testing.assert_array_equal(reader.transform(moved)[0], expected_eeg(7, 0))
+    with pytest.warns(UserWarning, match=r"HMSReader: .*root=.* is not used.*load_hms"):
+        X = reader.transform(moved)
+    np.testing.assert_array_equal(X[0], expected_eeg(7, 0))
     np.testing.assert_array_equal(
         reader.transform(rows.iloc[[1]])[0], expected_eeg(12, 0)
     )
@@ -295,7 +297,10 @@ def test_no_root_at_all(rows):
 def test_the_root_of_the_rows_is_not_silently_replaced(root, rows, tmp_path):
     rows.attrs["root"] = str(tmp_path / "gone")
     message = r"no folder .*gone\. The folder comes from X\.attrs\['root'\]"
-    with pytest.raises(FileNotFoundError, match=message):
+    with (
+        pytest.warns(UserWarning, match="is not used"),
+        pytest.raises(FileNotFoundError, match=message + ".*load_hms"),
+    ):
         HMSReader(root).fit(rows)
 
 

@@ -543,3 +543,11 @@ def test_cross_val_predict_cannot_feed_ranks():
     scores = cross_val_score(stack_of(cv=2), X, Y, scoring=kl_scorer, cv=KFold(2))
     expected = [kl_divergence(Y[test], proba[test]) for _, test in KFold(2).split(X)]
     np.testing.assert_allclose(-scores, expected, rtol=1e-6)
+
+
+def test_a_refit_leaves_nothing_of_the_fit_before():
+    stack = stack_of(cv=3, store_oof=True).fit(X, Y)
+    stack.set_params(store_oof=False).fit(X[:60], Y[:60])
+    assert not hasattr(stack, "oof_")
+    assert not hasattr(stack, "folds_")
+    assert hasattr(stack, "weights_")

@@ -13,6 +13,8 @@ from soft_labels import SoftLogistic, Spy, make_votes
 from hmsklearn.ensemble import KLBlender, StackingKLClassifier
 from hmsklearn.metrics import kl_divergence, kl_scorer, make_kl_scorer
 from hmsklearn.model_selection import oof_predict_proba
+from hmsklearn.neural import WaveformClassifier
+from hmsklearn.preprocessing import AmplitudeScaler
 
 X, Y, PATIENT = make_votes(n_rows=160, n_patients=14)
 WEIGHT = np.random.default_rng(0).uniform(0.1, 3, size=160)
@@ -308,3 +310,32 @@ def test_routing_describes_members_and_blender():
     router = stack_of(asking, Spy(), cv=3).set_params(b="drop").get_metadata_routing()
     consumed = router.consumes("fit", ["groups", "sample_weight", "nonsense"])
     assert consumed == {"groups", "sample_weight"}
+
+
+def test_neural_members_take_routed_groups():
+    """Every line of the README that takes groups runs with routing on."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(24, 4, 100)).astype(np.float32)
+    y, patient = rng.multinomial(5, np.full(6, 1 / 6), 24), np.repeat(np.arange(6), 4)
+    net = WaveformClassifier(
+        architecture_params={"width": 8, "gru_hidden": 0},
+        max_epochs=1,
+        random_state=0,
+        device="cpu",
+    )
+    pipe = make_pipeline(AmplitudeScaler(), net)
+    with sklearn.config_context(enable_metadata_routing=True):
+        oof = oof_predict_proba(pipe, X, y, groups=patient, cv=2)
+        stack = StackingKLClassifier([("raw", pipe)], cv=2).fit(X, y, groups=patient)
+        scores = cross_val_score(
+            stack,
+            X,
+            y,
+            params={"groups": patient},
+            cv=GroupKFold(2),
+            scoring=kl_scorer,
+            error_score="raise",
+        )
+    assert oof.shape == (24, 6)
+    assert stack.predict_proba(X).shape == (24, 6)
+    assert np.isfinite(scores).all()

@@ -173,8 +173,8 @@ class TestValidation:
         ("groups", "message"),
         [
             (np.arange(5), r"groups has shape \(5,\)"),
-            (np.array([1.0] * 95 + [np.nan]), "missing entries .first in row 95"),
-            (np.array(["a"] * 95 + [None], dtype=object), "missing entries"),
+            (np.array([1.0] * 95 + [np.nan]), r"missing in 1 rows \(first in row 95"),
+            (np.array(["a"] * 95 + [None], dtype=object), "missing in 1 rows"),
         ],
     )
     def test_unusable_groups(self, waveform, data, groups, message):
@@ -534,7 +534,7 @@ class TestCallbacks:
         printed = capsys.readouterr().err
         assert "WaveformClassifier epoch 2/2" in printed
         last = clf.history_[-1]
-        assert f"train loss {last['train_loss']:.4f}" in printed
+        assert f"train loss (KL) {last['train_loss']:.4f}" in printed
         assert f"validation KL {last['valid_kl']:.4f}" in printed
         waveform(verbose=0).fit(data.X, data.votes)
         captured = capsys.readouterr()

@@ -1,5 +1,7 @@
 """The number of BLAS threads does not change a bit of any signal operation."""
 
+import threading
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -33,6 +35,37 @@ def test_block_and_decorator_limit_and_restore():
     with one_blas_thread():
         assert blas_threads() == {1}
     assert inside() == {1}
+    assert blas_threads() == {2}
+
+
+@pytest.mark.parametrize("first_out", ["main", "other"])
+def test_overlapping_blocks_of_two_threads_restore_the_number(first_out):
+    inside, leave = threading.Event(), threading.Event()
+
+    def other():
+        with one_blas_thread():
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    with one_blas_thread():
+        thread.start()
+        assert inside.wait(10)
+        assert blas_threads() == {1}
+        if first_out == "other":
+            leave.set()
+            thread.join()
+            assert blas_threads() == {1}  # the main thread is still in its block
+    leave.set()
+    thread.join()
+    assert blas_threads() == {2}
+
+
+def test_blocks_may_be_nested():
+    with one_blas_thread():
+        with one_blas_thread():
+            pass
+        assert blas_threads() == {1}
     assert blas_threads() == {2}
 
 

@@ -1,0 +1,87 @@
+"""Groups: which rows belong together, usually because they are one patient's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["check_groups", "patients_of"]
+
+
+def check_groups(groups: Any, n_rows: int, *, caller: str) -> np.ndarray | None:
+    """Check the group labels of the rows.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_rows,) or None
+        Group (patient) of each row.
+    n_rows : int
+        Number of rows of the data.
+    caller : str
+        Name that starts the error messages.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or None
+        The labels, None if there were none.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape or missing labels; the message names the first row.
+
+    Examples
+    --------
+    >>> check_groups(["a", "a", "b"], 3, caller="doctest").tolist()
+    ['a', 'a', 'b']
+    >>> check_groups(["a", None, "b"], 3, caller="doctest")
+    Traceback (most recent call last):
+        ...
+    ValueError: doctest: groups are missing in 1 rows (first in row 1). A row of an \
+unknown patient can leak into any fold: drop it or give it a group of its own.
+    """
+    if groups is None:
+        return None
+    values = np.asarray(groups)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.shape != (n_rows,):
+        raise ValueError(
+            f"{caller}: groups has shape {values.shape}, expected ({n_rows},), one "
+            "label for each row of X."
+        )
+    missing = np.flatnonzero(pd.isna(values))
+    if missing.size:
+        raise ValueError(
+            f"{caller}: groups are missing in {missing.size} rows (first in row "
+            f"{missing[0]}). A row of an unknown patient can leak into any fold: drop "
+            "it or give it a group of its own."
+        )
+    return values
+
+
+def patients_of(X: Any) -> np.ndarray | None:
+    """Return the patients that the rows themselves tell.
+
+    Parameters
+    ----------
+    X : object
+        The data.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or None
+        The column ``patient_id`` of a DataFrame; None for anything else.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> patients_of(pd.DataFrame({"patient_id": [7, 7, 9]})).tolist()
+    [7, 7, 9]
+    """
+    columns = getattr(X, "columns", None)
+    if columns is None or "patient_id" not in columns:
+        return None
+    return X["patient_id"].to_numpy()
