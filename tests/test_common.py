@@ -47,7 +47,7 @@ def test_sklearn_checks(estimator, check, monkeypatch):
 
 
 def _call_in_float32(exact, actual, desired, rtol=0, atol=0, err_msg=""):
-    exact(actual, desired, rtol=1e-4, atol=1e-5, err_msg=err_msg)
+    exact(actual, desired, rtol=1e-5, atol=1e-6, err_msg=err_msg)
 
 
 def test_every_public_estimator_is_checked():
