@@ -30,7 +30,8 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     ----------
     root : str or path, optional
         The competition folder. Rows that :func:`hmsklearn.datasets.load_hms` loaded
-        carry their folder in ``X.attrs["root"]``, which takes precedence: a
+        carry their folder in ``X.attrs["root"]``, which takes precedence
+        (with a warning where `root` names another one): a
         pipeline fitted in one place reads new rows from where they came from.
     view : {"eeg", "spectrogram"}, default="eeg"
         What to read: the 50 s of EEG, or the 600 s of the organisers' spectrogram.

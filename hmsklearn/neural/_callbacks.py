@@ -205,7 +205,9 @@ class BestEpoch(Callback):
 
 
 class Progress(Callback):
-    """One bar for the whole training that names loss and validation KL.
+    """One bar for the whole training that names loss, KL and validation KL.
+
+    The loss is weighted by `sample_weight` and `vote_weight`, the KL is not.
 
     Parameters
     ----------
@@ -243,24 +245,38 @@ class Progress(Callback):
         **kwargs : dict
             Ignored.
         """
+        self.kl_, self.n_windows_ = 0.0, 0
         epoch = len(net.history)
         self.bar_.set_description(f"{self.caller} epoch {epoch}/{net.max_epochs}")
 
     def on_batch_end(
-        self, net: NeuralNet, training: bool = False, **kwargs: Any
+        self,
+        net: NeuralNet,
+        batch: Any = None,
+        training: bool = False,
+        y_pred: Any = None,
+        **kwargs: Any,
     ) -> None:
-        """Move the bar.
+        """Move the bar and add up the KL of the training windows.
 
         Parameters
         ----------
         net : skorch.NeuralNet
             The net.
+        batch : tuple of (dict, Tensor)
+            Inputs and vote fractions.
         training : bool, default=False
             Whether the step was a training step.
+        y_pred : Tensor of shape (n_windows, n_classes)
+            Logits.
         **kwargs : dict
             Ignored.
         """
         if training:
+            fractions = batch[1].to(y_pred.device)
+            # A tensor until the epoch's end: a GPU need not wait for every batch.
+            self.kl_ += net.criterion_(y_pred.detach(), fractions) * len(fractions)
+            self.n_windows_ += len(fractions)
             self.bar_.update()
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -274,7 +290,8 @@ class Progress(Callback):
             Ignored.
         """
         row = net.history[-1]
-        text = f"train loss (KL) {row['train_loss']:.4f}"
+        text = f"train loss {row['train_loss']:.4f}"
+        text += f", train KL {float(self.kl_) / max(self.n_windows_, 1):.4f}"
         if "valid_loss" in row:
             text += f", validation KL {row['valid_loss']:.4f}"
         self.bar_.set_postfix_str(text)

@@ -1,6 +1,7 @@
 """The course of a training: weights, validation, stopping, callbacks, failures."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -528,13 +529,28 @@ class TestCallbacks:
         assert history[-1, "accuracy"] == pytest.approx(expected)
         assert clf.history_[1]["lr"] == pytest.approx(1e-3)
 
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_progress_tells_the_weighted_loss_from_the_kl(
+        self, waveform, data, capsys, weighted
+    ):
+        weight = np.where(data.fractions.argmax(axis=1) == 0, 10.0, 1.0)
+        clf = waveform(verbose=1, max_epochs=1)
+        clf.fit(data.X, data.votes, sample_weight=weight if weighted else None)
+        [(loss, kl)] = set(
+            re.findall(
+                r"train loss (\d+\.\d+), train KL (\d+\.\d+)",
+                capsys.readouterr().err,
+            )
+        )
+        assert (loss != kl) == weighted
+
     def test_progress_names_loss_and_kl(self, waveform, data, more_data, capsys):
         clf = waveform(verbose=1)
         clf.fit(data.X, data.votes, X_val=more_data.X, y_val=more_data.votes)
         printed = capsys.readouterr().err
         assert "WaveformClassifier epoch 2/2" in printed
         last = clf.history_[-1]
-        assert f"train loss (KL) {last['train_loss']:.4f}" in printed
+        assert f"train loss {last['train_loss']:.4f}, train KL" in printed
         assert f"validation KL {last['valid_kl']:.4f}" in printed
         waveform(verbose=0).fit(data.X, data.votes)
         captured = capsys.readouterr()
