@@ -6,14 +6,15 @@ and answers scikit-learn's questions; a subclass writes the mathematics of one c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from hmsklearn._windows import admit, check_windows
+from hmsklearn._threads import in_threads
+from hmsklearn._windows import admit, check_windows, float_dtype
+from hmsklearn.signal.arrays import Array, is_tensor
 
 __all__ = ["BaseSignalTransformer", "check_windows"]
 
@@ -28,11 +29,11 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
     """Base class of the transformers of windows.
 
     Subclasses set the class attributes below and write ``_fit(X)``, which checks
-    the parameters and derives constants from them and from the shape of `X`, and one
-    of two: ``_transform(X)``, which maps one chunk of windows to a new array; or
-    ``_output_shape(X)``, the shape of one transformed window, and
-    ``_transform_into(X, out)``, which fills a chunk of the output in place and so
-    writes every value once. Optionally ``_feature_names_out(names)``.
+    the parameters and derives constants from them and from the shape of `X`, and
+    ``_transform(X, out=None)``, which maps windows to a new array, or to a new tensor
+    where they are one. Where ``_output_shape(X)``, the shape of one transformed window,
+    is defined too, arrays come with the chunk of the output to write into, so that
+    every value is written once. Optionally ``_feature_names_out(names)``.
 
     All of them are stateless: nothing is learned from the values of `X`, only its
     shape is remembered, so ``transform`` also works without ``fit``.
@@ -42,6 +43,14 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
     `y` is ignored everywhere. The input is never written to. float32 stays float32,
     float64 stays float64, other numbers become float32, chunk by chunk. Memory is
     the output plus a constant. ``n_features_in_`` is the number of channels.
+
+    Chunks are shared among as many threads as torch uses (``torch.set_num_threads``,
+    the environment variable ``OMP_NUM_THREADS``, and joblib's share of the cores in its
+    workers), each with one BLAS thread. Their number changes nothing in the result.
+
+    A torch tensor comes back as a tensor on its device, in one piece and with its
+    gradient. Its values are not looked at, since that would make a GPU wait: NaN and
+    infinity pass through.
     """
 
     #: Accepted numbers of axes of X.
@@ -75,8 +84,9 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
             If `X` or a parameter is not usable.
         """
         X = self._check(X)
-        for _ in self._chunks(X):
-            pass  # taking a chunk checks that it is finite
+        if not is_tensor(X):
+            for where in self._chunks(X):
+                self._admit(X, where)
         return self._remember(X)
 
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
@@ -102,7 +112,8 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
             If `X` or a parameter is not usable.
         """
         X = self._check(X)
-        return self._remember(X)._run(X)
+        self._remember(X)
+        return self._transform(X) if is_tensor(X) else self._run(X)
 
     def transform(self, X: Any) -> np.ndarray:
         """Transform the windows, chunk by chunk.
@@ -124,7 +135,8 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
         """
         if not hasattr(self, "n_features_in_"):
             return clone(self).fit_transform(X)
-        return self._run(self._check(X, n_channels=self.n_features_in_))
+        X = self._check(X, n_channels=self.n_features_in_)
+        return self._transform(X) if is_tensor(X) else self._run(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the output's channels or planes (axis 1).
@@ -166,7 +178,7 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
         """
         return self
 
-    def _check(self, X: Any, n_channels: int | None = None) -> np.ndarray:
+    def _check(self, X: Any, n_channels: int | None = None) -> Array:
         return check_windows(
             X,
             caller=type(self).__name__,
@@ -176,41 +188,48 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
             lazy=True,
         )
 
-    def _remember(self, X: np.ndarray) -> BaseSignalTransformer:
+    def _remember(self, X: Array) -> BaseSignalTransformer:
         self._fit(X)
         self.n_features_in_ = X.shape[1]
         return self
 
-    def _chunks(self, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    def _chunks(self, X: np.ndarray) -> list[slice]:
+        # The cut must not depend on the number of threads: sums are rounded alike.
         step = max(1, _CHUNK_BYTES // X[:1].nbytes)
-        for start in range(0, X.shape[0], step):
-            where = slice(start, min(start + step, X.shape[0]))
-            yield (
-                where,
-                admit(
-                    X[where],
-                    caller=type(self).__name__,
-                    allow_nan=self._allow_nan,
-                    first=start,
-                ),
-            )
+        starts = range(0, X.shape[0], step)
+        return [slice(start, min(start + step, X.shape[0])) for start in starts]
+
+    def _admit(self, X: np.ndarray, where: slice) -> np.ndarray:
+        return admit(
+            X[where],
+            caller=type(self).__name__,
+            allow_nan=self._allow_nan,
+            first=where.start,
+        )
 
     def _run(self, X: np.ndarray) -> np.ndarray:
-        out: np.ndarray | None = None
-        for where, chunk in self._chunks(X):
-            if out is None:
-                shape = self._output_shape(chunk)
-                if shape is None:
-                    done = self._transform(chunk)
-                    if len(done) == len(X):
-                        return done
-                    out = np.empty((len(X), *done.shape[1:]), dtype=done.dtype)
-                    out[where] = done
-                    del done
-                    continue
-                out = np.empty((len(X), *shape), dtype=chunk.dtype)
-            self._transform_into(chunk, out[where])
-        assert out is not None  # check_windows lets no empty X pass
+        chunks = self._chunks(X)
+        shape = self._output_shape(X)
+        if shape is None:
+            # The first chunk tells what comes out.
+            first, *chunks = chunks
+            done = self._transform(self._admit(X, first))
+            if not chunks:
+                return done
+            out = np.empty((len(X), *done.shape[1:]), dtype=done.dtype)
+            out[first] = done
+            del done
+        else:
+            out = np.empty((len(X), *shape), dtype=float_dtype(X))
+
+        def run(where: slice) -> None:
+            chunk = self._admit(X, where)
+            if shape is None:
+                out[where] = self._transform(chunk)
+            else:
+                self._transform(chunk, out[where])
+
+        in_threads(run, chunks)
         return out
 
     def _check_names(self, input_features: Any) -> list[str]:
@@ -231,11 +250,9 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
         """Shape of one transformed window, or None where only ``_transform`` knows."""
         return None
 
-    def _transform(self, X: np.ndarray) -> np.ndarray:
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
+        """Windows in; the transformed ones out, in `out` where it is given."""
         raise NotImplementedError
-
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
-        out[...] = self._transform(X)
 
     def _feature_names_out(self, names: list[str]) -> list[str]:
         return names

@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils import check_array
 
-__all__ = ["admit", "check_windows"]
+from hmsklearn.signal.arrays import is_tensor
+
+__all__ = ["admit", "check_windows", "float_dtype"]
 
 _NAN_REMEDY = "Fill them first, for instance with hmsklearn.preprocessing.NaNImputer."
 _DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
@@ -37,8 +40,8 @@ def check_windows(
 
     Parameters
     ----------
-    X : array-like
-        Windows, time (or width) last.
+    X : array-like or Tensor
+        Windows, time (or width) last. A tensor stays one with `lazy` only.
     caller : str
         Name that starts the error messages, usually the estimator's class.
     ndim : tuple of int, default=(3,)
@@ -54,11 +57,12 @@ def check_windows(
     lazy : bool, default=False
         Leave the values of an array of numbers alone: neither their type is changed
         nor their finiteness looked at. :func:`admit` does both, chunk by chunk, so
-        that a memory-mapped file of integers is never in memory as a whole.
+        that a memory-mapped file of integers is never in memory as a whole. The values
+        of a tensor are nobody's business: a GPU would have to wait.
 
     Returns
     -------
-    ndarray
+    ndarray or Tensor
         `X` itself where it is float32 or float64, else converted to float32.
 
     Raises
@@ -78,25 +82,10 @@ def check_windows(
     ValueError: doctest: X has 2 dimensions and shape (1, 3), expected (n_windows, \
 n_channels, n_times). For a single window pass X[None].
     """
-    numbers = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
-    try:
-        X = check_array(
-            X,
-            dtype=None if lazy and numbers else _DTYPES,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_all_finite=False,
-            ensure_min_samples=0,
-            ensure_min_features=0,
-            estimator=caller,
-            input_name="X",
-        )
-    except (TypeError, ValueError) as error:
-        # What scikit-learn says of text, objects, complex and sparse input is right,
-        # only it does not say who was called.
-        if caller in str(error):
-            raise
-        raise type(error)(f"{caller}: {error}") from None
+    if lazy and is_tensor(X):
+        _check_tensor(X, caller)
+    else:
+        X = _as_array(X, caller, lazy)
     if X.ndim not in ndim:
         expected = " or ".join(_AXES[n] for n in ndim)
         remedy = (
@@ -136,6 +125,57 @@ n_channels, n_times). For a single window pass X[None].
     if not lazy:
         _check_finite(X, caller, allow_nan, nan_remedy)
     return X
+
+
+def _check_tensor(X: Any, caller: str) -> None:
+    if X.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"{caller}: X is a tensor of {X.dtype}, expected torch.float32 or "
+            "torch.float64. Convert it, for instance with X.float()."
+        )
+
+
+def _as_array(X: Any, caller: str, lazy: bool) -> np.ndarray:
+    numbers = isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
+    try:
+        return check_array(
+            X,
+            dtype=None if lazy and numbers else _DTYPES,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            ensure_min_features=0,
+            estimator=caller,
+            input_name="X",
+        )
+    except (TypeError, ValueError) as error:
+        # What scikit-learn says of text, objects, complex and sparse input is right,
+        # only it does not say who was called.
+        if caller in str(error):
+            raise
+        raise type(error)(f"{caller}: {error}") from None
+
+
+def float_dtype(X: np.ndarray) -> np.dtype:
+    """Return the type in which an array's windows are computed.
+
+    Parameters
+    ----------
+    X : ndarray
+        Windows.
+
+    Returns
+    -------
+    dtype
+        float64 for float64, else float32.
+
+    Examples
+    --------
+    >>> float_dtype(np.zeros(1, dtype="int16"))
+    dtype('float32')
+    """
+    return np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
 
 
 def admit(

@@ -10,6 +10,7 @@ import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn.montage import get_montage
+from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.derivations import group_means
 
 __all__ = ["ChainMean"]
@@ -112,8 +113,8 @@ class ChainMean(BaseSignalTransformer):
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:
         return len(self._groups), *X.shape[2:]
 
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
-        group_means(X, self._groups, out=out)
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
+        return group_means(X, self._groups, out=out)
 
     def _feature_names_out(self, names: list[str]) -> list[str]:
         return list(self.chains_)

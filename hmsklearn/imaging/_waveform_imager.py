@@ -6,6 +6,7 @@ import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_integer
+from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.images import interleave_phases
 
 __all__ = ["WaveformImager"]
@@ -89,7 +90,7 @@ class WaveformImager(BaseSignalTransformer):
         _, n_channels, n_times = X.shape
         return self.n_planes, n_channels * self.phases, n_times // self.phases
 
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
         interleave_phases(X, self.phases, out=out[:, 0])
         out[:, 1:] = out[:, :1]
 

@@ -7,6 +7,7 @@ import numpy as np
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_real
 from hmsklearn.signal.amplitude import clip_and_divide
+from hmsklearn.signal.arrays import Array
 
 __all__ = ["AmplitudeScaler"]
 
@@ -75,5 +76,5 @@ class AmplitudeScaler(BaseSignalTransformer):
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:
         return X.shape[1:]
 
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
-        clip_and_divide(X, self.clip, self.scale, out=out)
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
+        return clip_and_divide(X, self.clip, self.scale, out=out)

@@ -6,6 +6,7 @@ import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_choice, check_integer
+from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.filters import (
     butterworth_sos,
     default_padlen,
@@ -137,8 +138,7 @@ class ButterworthFilter(BaseSignalTransformer):
         self._check_length(X, self.padlen_)
         return X.shape[1:]
 
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
         if self.phase == "causal":
-            filter_causal(X, self.sos_, out=out)
-        else:
-            filter_zero_phase(X, self.sos_, padlen=self.padlen_, out=out)
+            return filter_causal(X, self.sos_, out=out)
+        return filter_zero_phase(X, self.sos_, padlen=self.padlen_, out=out)

@@ -6,6 +6,7 @@ import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_integer, check_real
+from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.cropping import centre_crop
 
 __all__ = ["CentreCrop"]
@@ -97,5 +98,5 @@ class CentreCrop(BaseSignalTransformer):
         self._check_length(X, self.n_times_)
         return X.shape[1], self.n_times_
 
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
-        centre_crop(X, self.n_times_, out=out)
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
+        return centre_crop(X, self.n_times_, out=out)

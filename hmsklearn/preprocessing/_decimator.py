@@ -6,6 +6,7 @@ import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_choice, check_integer
+from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.cropping import DECIMATION_METHODS, decimate
 
 __all__ = ["Decimator"]
@@ -80,5 +81,5 @@ class Decimator(BaseSignalTransformer):
         self._check_length(X)
         return X.shape[1], X.shape[2] // self.factor
 
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
-        decimate(X, self.factor, self.method, out=out)
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
+        return decimate(X, self.factor, self.method, out=out)

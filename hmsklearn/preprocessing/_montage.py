@@ -9,6 +9,7 @@ import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn.montage import CH_NAMES, get_montage
+from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.derivations import pair_differences
 
 __all__ = ["MontageTransformer"]
@@ -104,8 +105,8 @@ class MontageTransformer(BaseSignalTransformer):
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:
         return len(self.montage_), X.shape[2]
 
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
-        pair_differences(X, self._anodes, self._cathodes, out=out)
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
+        return pair_differences(X, self._anodes, self._cathodes, out=out)
 
     def _feature_names_out(self, names: list[str]) -> list[str]:
         return list(self.montage_.names)

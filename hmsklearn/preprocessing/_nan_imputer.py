@@ -6,6 +6,7 @@ import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_choice
+from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.missing import FILL_STRATEGIES, fill_nan
 
 __all__ = ["NaNImputer"]
@@ -66,5 +67,5 @@ class NaNImputer(BaseSignalTransformer):
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:
         return X.shape[1:]
 
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
-        fill_nan(X, self.strategy, out=out)
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
+        return fill_nan(X, self.strategy, out=out)

@@ -1,7 +1,8 @@
 """Pure functions on arrays of windows: the operations themselves, no estimators.
 
-Every function takes windows with time last, leaves its input alone, keeps float32 and
-float64, and where the result is as large as the input takes ``out=``. The transformers
+Every function takes windows with time last, as NumPy array or torch tensor, and gives
+back the same kind: tensors stay on their device and keep their gradient. It leaves its
+input alone, keeps float32 and float64, and takes ``out=`` for arrays. The transformers
 of the package check their parameters and call these.
 """
 
@@ -15,6 +16,7 @@ from hmsklearn.signal.filters import (
     filter_zero_phase,
 )
 from hmsklearn.signal.images import interleave_phases
+from hmsklearn.signal.levels import power_to_levels
 from hmsklearn.signal.mel import mel_decibels, mel_filterbank, mel_spectrogram
 from hmsklearn.signal.missing import fill_nan
 
@@ -33,4 +35,5 @@ __all__ = [
     "mel_spectrogram",
     "pair_differences",
     "power_to_db",
+    "power_to_levels",
 ]

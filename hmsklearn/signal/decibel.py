@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+
+from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
 
 __all__ = ["db_floor", "power_to_db"]
 
 
 def power_to_db(
-    power: np.ndarray,
+    power: Array,
     *,
     ref: str | float = "max",
     amin: float = 1e-10,
@@ -16,12 +19,12 @@ def power_to_db(
     offset: float = 0.0,
     scale: float = 1.0,
     out: np.ndarray | None = None,
-) -> np.ndarray:
+) -> Array:
     """Turn the power of images into decibel, image by image.
 
     Parameters
     ----------
-    power : ndarray of shape (..., height, width)
+    power : ndarray or Tensor of shape (..., height, width)
         Power, not negative, float32 or float64. Each pair of last axes is one image.
     ref : "max" or float, default="max"
         Power that is 0 dB: each image's own maximum, or a fixed one.
@@ -32,11 +35,11 @@ def power_to_db(
     offset, scale : float, default=0.0 and 1.0
         The result is ``(decibel + offset) / scale``.
     out : ndarray of the shape of `power`, optional
-        Where to write; may be `power` itself.
+        Where to write; may be `power` itself. For arrays only.
 
     Returns
     -------
-    ndarray
+    ndarray or Tensor
         `out`, or a new array of the dtype of `power`. An image without power is 0 dB
         throughout with ``ref="max"``.
 
@@ -51,6 +54,9 @@ def power_to_db(
     array([[-20., -10.],
            [  0., -80.]])
     """
+    refuse_out(power, out, "power_to_db")
+    if is_tensor(power):
+        return _convert_tensor(power, ref, amin, top_db, offset, scale)
     if out is None:
         out = np.empty(power.shape, dtype=power.dtype)
     # Image by image: the four passes then find it in the cache.
@@ -107,3 +113,23 @@ def _convert(
     np.log10(out, out=out)
     out *= factor
     out += dtype(offset / scale) - level
+
+
+def _convert_tensor(
+    power: torch.Tensor,
+    ref: str | float,
+    amin: float,
+    top_db: float | None,
+    offset: float,
+    scale: float,
+) -> torch.Tensor:
+    factor = 10.0 / scale
+    loudest = power.amax(dim=(-2, -1), keepdim=True).clamp(min=amin)
+    if ref == "max":
+        level = loudest.log10() * factor
+    else:
+        level = torch.full_like(loudest, max(abs(float(ref)), amin)).log10() * factor
+    floor = torch.full_like(loudest, amin)
+    if top_db is not None:
+        floor = torch.maximum(floor, loudest * 10.0 ** (-top_db / 10.0))
+    return torch.maximum(power, floor).log10() * factor + (offset / scale - level)

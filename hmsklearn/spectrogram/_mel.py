@@ -6,6 +6,7 @@ import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_integer, check_real
+from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.dft import TruncatedDFT, n_frames
 from hmsklearn.signal.mel import mel_decibels, mel_filterbank
 
@@ -204,8 +205,8 @@ class MelSpectrogramizer(BaseSignalTransformer):
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:
         return X.shape[1], self.n_mels, self._width(X, self.hop_length_)
 
-    def _transform_into(self, X: np.ndarray, out: np.ndarray) -> None:
-        mel_decibels(
+    def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
+        return mel_decibels(
             X,
             width=out.shape[-1],
             ref=self.ref,
