@@ -1,0 +1,64 @@
+"""Transforming n windows takes the output and a constant, whatever n is."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+#: Steps, for five seconds of EEG, as source: they are built elsewhere.
+STEPS = [
+    "preprocessing.MontageTransformer()",
+    "preprocessing.ButterworthFilter()",
+    "preprocessing.NaNImputer()",
+    "preprocessing.AmplitudeScaler()",
+    "imaging.WaveformImager()",
+    "spectrogram.MelSpectrogramizer(hop_length=10)",
+]
+
+SCRIPT = textwrap.dedent(
+    """
+    import json, sys
+    import numpy as np
+    from hmsklearn import imaging, preprocessing, spectrogram
+
+    def read(field):
+        for line in open("/proc/self/status"):
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+
+    rng = np.random.default_rng(0)
+    some = rng.normal(0, 30, (100, 20, 1000)).astype(np.float32)
+    extra = {}
+    for step in sys.argv[1:]:
+        extra[step] = []
+        for n_windows in (200, 2000):
+            X = np.tile(some, (n_windows // 100, 1, 1))
+            transformer = eval(step).fit(X[:1])
+            transformer.transform(X[:2])  # constants and imports
+            open("/proc/self/clear_refs", "w").write("5")  # the peak starts from here
+            before = read("VmRSS")
+            out = transformer.transform(X)
+            extra[step].append(read("VmHWM") - before - out.nbytes)
+            del X, out
+    print(json.dumps(extra))
+    """
+)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="reads Linux's peak of memory"
+)
+def test_peak_is_the_output_and_a_constant():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *STEPS], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for step, extra in json.loads(done.stdout).items():
+        # Memory that was free before the start counts as negative.
+        few, many = (max(0, peak) for peak in extra)
+        # 200 windows are 16 MB of input, 2,000 are 160 MB.
+        assert few < 64 * 2**20, f"{step}: {few / 2**20:.0f} MB besides the output"
+        assert many < few + 16 * 2**20, f"{step}: {few} bytes grew to {many}"
