@@ -57,6 +57,8 @@ class BaseSignalTransformer(  # type: ignore[call-arg]  # TransformerMixin takes
     _ndim: tuple[int, ...] = (3,)
     #: Whether NaN may enter.
     _allow_nan = False
+    #: Whether torch tensors may be given in the place of arrays.
+    _takes_tensors = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Without this, a subclass that defines transform itself would have its

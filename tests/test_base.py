@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
@@ -30,7 +31,9 @@ class Doubler(BaseSignalTransformer):
 
     def _transform(self, X, out=None):
         self.calls_.append(X.shape[0])
-        np.multiply(X, self.factor, out=out)
+        if isinstance(X, torch.Tensor):
+            return X * self.factor
+        return np.multiply(X, self.factor, out=out)
 
 
 class Summer(BaseSignalTransformer):
@@ -127,6 +130,29 @@ def test_input_of_any_layout_is_read_only():
 def test_dtypes():
     for dtype, expected in [("f4", "f4"), ("f8", "f8"), ("i2", "f4"), ("f2", "f4")]:
         assert Doubler().fit_transform(X.astype(dtype)).dtype == np.dtype(expected)
+
+
+def test_tensors_stay_tensors_in_one_piece_and_keep_the_gradient(monkeypatch):
+    monkeypatch.setattr(_base, "_CHUNK_BYTES", 1)
+    tensor = torch.tensor(X, requires_grad=True)
+    fitted = Doubler().fit(X)
+    for result in (
+        fitted.transform(tensor),
+        Doubler().fit(tensor).transform(tensor),
+        Doubler().fit_transform(tensor),
+        Doubler().transform(tensor),
+    ):
+        assert torch.equal(result, 2 * tensor)
+    assert fitted.calls_ == [len(X)]
+    fitted.transform(tensor).sum().backward()
+    assert torch.equal(tensor.grad, torch.full_like(tensor, 2))
+    pipe = make_pipeline(Doubler(), Doubler()).fit(X)
+    assert torch.equal(pipe.transform(tensor), 4 * tensor)
+
+
+def test_the_values_of_tensors_are_not_looked_at():
+    bad = torch.full((1, 3, 50), torch.nan)
+    assert torch.isnan(Doubler().fit(X).transform(bad)).all()
 
 
 def test_names():

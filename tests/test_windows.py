@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 import scipy.sparse
 import torch
 
@@ -95,3 +96,15 @@ def test_the_largest_floats_are_finite():
     big = np.full((1, 2, 100), np.finfo(np.float32).max)
     check_windows(big, caller="Name")
     check_windows(big.astype(np.float64) * 1e200, caller="Name")
+
+
+def test_tensors_stay_with_lazy_only():
+    X = torch.ones(2, 3, 4)
+    assert check_windows(X, caller="me", lazy=True) is X
+    assert isinstance(check_windows(X, caller="me"), np.ndarray)
+    with pytest.raises(ValueError, match=r"me: X is a tensor of torch.float16.*float"):
+        check_windows(X.half(), caller="me", lazy=True)
+    with pytest.raises(ValueError, match=r"me: X has 2 dimensions"):
+        check_windows(X[0], caller="me", lazy=True)
+    with pytest.raises(ValueError, match=r"me: X has 3 samples.*at least 4"):
+        check_windows(X[..., :3], caller="me", lazy=True, min_times=4)

@@ -19,6 +19,7 @@ from hmsklearn.testing import (
     _checks_classifier,
     _checks_input,
     _checks_invariance,
+    _checks_tensor,
     _checks_transformer,
 )
 from hmsklearn.testing._data import CheckData, guess_kind, make_check_data
@@ -97,6 +98,9 @@ def _yield_checks(estimator: Any, data_kind: str) -> Iterator[Callable[..., None
         if is_array:
             yield _checks_transformer.check_dtype_kept
             yield _checks_transformer.check_output_is_new
+            if getattr(estimator, "_takes_tensors", False):
+                yield _checks_tensor.check_tensors
+                yield _checks_tensor.check_tensors_refused
         else:
             yield _checks_transformer.check_output_dtype
         yield _checks_transformer.check_y_ignored

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils import estimator_checks as sklearn_checks
 from sklearn.utils import metadata_routing
@@ -30,7 +31,7 @@ class Gain(BaseSignalTransformer, auto_wrap_output_keys=None):
         return self.fit(X, y).transform(X)
 
     def _transform(self, X):
-        return X * X.dtype.type(self.gain)
+        return X * self.gain
 
 
 class ToyReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
@@ -352,6 +353,21 @@ class Upcasts(Gain):
         return super().transform(X).astype(np.float64)
 
 
+class TensorsToArrays(Gain):
+    def _transform(self, X):
+        return np.asarray(X) * self.gain
+
+
+class TensorsOtherwise(Gain):
+    def _transform(self, X):
+        return X * self.gain + isinstance(X, torch.Tensor)
+
+
+class TakesAnyTensor(Gain):
+    def transform(self, X):
+        return X * self.gain if isinstance(X, torch.Tensor) else super().transform(X)
+
+
 class ReturnsView(Gain):
     def transform(self, X):
         return X[..., 1:]
@@ -467,6 +483,9 @@ BROKEN = [
     ("check_no_data_kept", Keeps("bytes"), "bytes to the pickle", None),
     ("check_dtype_kept", Upcasts(), "turns float32 into float64", None),
     ("check_output_is_new", ReturnsView(), "view of X", None),
+    ("check_tensors", TensorsToArrays(), "gives no tensor", None),
+    ("check_tensors", TensorsOtherwise(), "disagrees with arrays", None),
+    ("check_tensors_refused", TakesAnyTensor(), "half precision", None),
     ("check_y_ignored", GainByTarget(), "y .* matters", None),
     ("check_y_ignored", ValidatesTarget(), "looks at y", None),
     ("check_feature_names_out", TooManyNames(), "5 names for 4", None),
