@@ -23,9 +23,10 @@ class ChainMean(BaseSignalTransformer):
     ----------
     montage : str or Montage, default="double_banana"
         The montage that the input is in: its derivations are axis 1 of `X`, in order.
-    chains : sequence of str, default=("LL", "RL", "LP", "RP")
+    chains : sequence of str or None, default=("LL", "RL", "LP", "RP")
         The chains to average, in the order of the output: left lateral, right lateral,
-        left and right parasagittal. ``"Z"`` is the midline.
+        left and right parasagittal. ``"Z"`` is the midline. None takes all chains of
+        the montage in its order.
 
     Attributes
     ----------
@@ -73,7 +74,7 @@ class ChainMean(BaseSignalTransformer):
     def __init__(
         self,
         montage: Any = "double_banana",
-        chains: Sequence[str] = ("LL", "RL", "LP", "RP"),
+        chains: Sequence[str] | None = ("LL", "RL", "LP", "RP"),
     ) -> None:
         self.montage = montage
         self.chains = chains
@@ -86,12 +87,13 @@ class ChainMean(BaseSignalTransformer):
                 f"{caller}: the montage {montage.name!r} names no chains. Give a "
                 "Montage whose `chains` says which derivations belong together."
             )
-        if isinstance(self.chains, str) or not len(self.chains):
+        chains = tuple(montage.chains) if self.chains is None else self.chains
+        if isinstance(chains, str) or not len(chains):
             raise ValueError(
                 f"{caller}: chains must be a list of names out of "
-                f"{', '.join(montage.chains)}, got {self.chains!r}."
+                f"{', '.join(montage.chains)}, got {chains!r}."
             )
-        for chain in self.chains:
+        for chain in chains:
             if chain not in montage.chains:
                 close = difflib.get_close_matches(
                     str(chain).upper(), list(montage.chains), n=2, cutoff=0.4
@@ -107,7 +109,7 @@ class ChainMean(BaseSignalTransformer):
                 f"{montage.name!r} has {len(montage)} derivations. Give the montage "
                 "that X is in, the one of the MontageTransformer before."
             )
-        self.chains_ = tuple(self.chains)
+        self.chains_ = tuple(chains)
         self._groups = [tuple(montage.chains[chain]) for chain in self.chains_]
 
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hmsklearn.montage import CH_NAMES, get_montage
 from hmsklearn.plotting._figure import get_axes
+from hmsklearn.signal.derivations import derive
 
 __all__ = ["TracesDisplay"]
 
@@ -110,9 +111,10 @@ class TracesDisplay:
                 "window, X[i], of unmontaged channels."
             )
         montage = get_montage(montage, caller="TracesDisplay")
-        anodes, cathodes = montage.indices(ch_names, caller="TracesDisplay")
+        montage = montage.take(montage.plot_order)
+        matrix = montage.matrix(ch_names, caller="TracesDisplay")
         return cls(
-            window[anodes] - window[cathodes],
+            derive(window[None], matrix)[0],
             montage.names,
             sfreq=sfreq,
             chains=montage.chains or None,

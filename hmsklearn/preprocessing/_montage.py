@@ -10,21 +10,25 @@ import numpy as np
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn.montage import CH_NAMES, get_montage
 from hmsklearn.signal.arrays import Array
-from hmsklearn.signal.derivations import pair_differences
+from hmsklearn.signal.derivations import derive
 
 __all__ = ["MontageTransformer"]
 
 
 class MontageTransformer(BaseSignalTransformer):
-    """Differences of electrodes, as clinicians read them.
+    """Electrodes to derivations, as clinicians read them.
 
     Parameters
     ----------
-    montage : str, Montage or sequence of pairs, default="double_banana"
-        ``"double_banana"`` (18 derivations: left and right lateral, left and right
-        parasagittal, midline), ``"double_banana_16"`` (without the midline), a
-        :class:`hmsklearn.montage.Montage`, or pairs such as ``[("Fp1", "F7")]`` or
-        ``["Fp1-F7"]``. Names are matched through aliases (T7 = T3, ECG = EKG, ...).
+    montage : str, Montage or sequence, default="double_banana"
+        Name of a ready montage, such as ``"double_banana"`` (18 derivations: left and
+        right lateral, left and right parasagittal, midline), ``"double_banana_16"``
+        (without the midline), ``"average_reference"`` or ``"3rd"``, the one that the
+        third place used (:data:`hmsklearn.montage.MONTAGES` holds all of them); or a
+        :class:`hmsklearn.montage.Montage`; or lines: pairs such as ``("Fp1", "F7")`` or
+        ``"Fp1-F7"``, single electrodes such as ``"EKG"``, weighted sums such as
+        ``{"Cz": 1, "C3": -0.5, "C4": -0.5}``. Names are matched through aliases
+        (T7 = T3, ECG = EKG, ...).
     ch_names : sequence of str, default=None
         Names of the input's channels in order; None takes the 20 columns of a
         competition file, :data:`hmsklearn.montage.CH_NAMES`.
@@ -45,14 +49,19 @@ class MontageTransformer(BaseSignalTransformer):
     Notes
     -----
     ``(n_windows, n_channels, n_times)`` in, ``(n_windows, n_derivations, n_times)``
-    out, contiguous, in the unit and dtype of the input. The output is bit for bit the
-    difference of two channels. NaN in an electrode makes NaN of the derivations that
-    use it and leaves the others alone. The names out are those of the derivations.
+    out, contiguous, in the unit and dtype of the input. Differences of two channels are
+    so bit for bit. NaN in an electrode makes NaN of the derivations that use it and
+    leaves the others alone. The names out are those of the derivations.
+
+    Images ``(n_windows, n_planes, height, width)`` with one plane a channel are taken
+    too: a montage of derivations, such as :meth:`Montage.minus_neighbours`, contrasts
+    the spectrogram of a derivation with those about it.
 
     References
     ----------
     The order of the chains is that of the organisers' labelling tool; the 16
-    derivations are those of the 2nd place of HMS (discussion 492254).
+    derivations are those of the 2nd place of HMS (discussion 492254). The ready
+    montages name the solutions that used them.
 
     Examples
     --------
@@ -68,6 +77,7 @@ class MontageTransformer(BaseSignalTransformer):
     array([[[2.]]])
     """
 
+    _ndim = (3, 4)
     _allow_nan = True
 
     def __init__(
@@ -98,15 +108,14 @@ class MontageTransformer(BaseSignalTransformer):
                 f"{caller}: X has {X.shape[1]} channels (axis 1), but {whose}. Pass "
                 "ch_names, one name for each channel in the order of your data."
             )
-        pairs = montage.indices(names, caller=caller)
+        self._matrix = montage.matrix(names, caller=caller)
         self.montage_ = montage
-        self._anodes, self._cathodes = (side.tolist() for side in pairs)
 
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:
-        return len(self.montage_), X.shape[2]
+        return len(self.montage_), *X.shape[2:]
 
     def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
-        return pair_differences(X, self._anodes, self._cathodes, out=out)
+        return derive(X, self._matrix, out=out)
 
     def _feature_names_out(self, names: list[str]) -> list[str]:
         return list(self.montage_.names)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from hmsklearn.imaging import ChainMean
-from hmsklearn.montage import MONTAGES, Montage
+from hmsklearn.montage import MONTAGES, Montage, get_montage
 
 
 @pytest.fixture
@@ -34,6 +35,32 @@ def test_signals_of_every_montage(rng, montage):
     for k, chain in enumerate(chains):
         members = list(MONTAGES[montage].chains[chain])
         np.testing.assert_allclose(result[:, k], X[:, members].mean(axis=1), atol=1e-12)
+
+
+def test_all_chains_of_the_montage(rng):
+    X = rng.normal(size=(2, 24, 5))
+    step = ChainMean("5th_double", None).fit(X)
+    assert step.chains_ == ("LL", "LP", "LZ", "RL", "RP", "RZ")
+    np.testing.assert_allclose(
+        step.transform(X)[:, 2], X[:, 8:12].mean(axis=1), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("montage", ["double_banana", "3rd", "15th"])
+def test_tensors(rng, montage):
+    X = rng.normal(size=(2, len(get_montage(montage)), 5, 6))
+    tensor = torch.from_numpy(X).requires_grad_()
+    result = ChainMean(montage).fit_transform(tensor)
+    np.testing.assert_allclose(
+        result.detach().numpy(), ChainMean(montage).fit_transform(X), atol=1e-12
+    )
+    result.sum().backward()
+    members = [
+        i for c in ("LL", "RL", "LP", "RP") for i in get_montage(montage).chains[c]
+    ]
+    expected = np.zeros(X.shape[1])
+    expected[members] = 0.25
+    np.testing.assert_allclose(tensor.grad[0, :, 0, 0].numpy(), expected)
 
 
 def test_order_and_choice_of_chains(images):
@@ -73,6 +100,8 @@ def test_nan_stays_in_its_chain(images):
         ({"chains": ()}, "chains must be a list of names"),
         ({"montage": "double_banana_16"}, "X has 18 channels .*16 derivations"),
         ({"montage": ["Fp1-F7"]}, "names no chains"),
+        ({"montage": ["Fp1-F7"], "chains": None}, "names no chains"),
+        ({"montage": "left_10"}, "'left_10' has no chain 'RL'.*has LL, LP, Z"),
         ({"montage": "banana"}, "montage 'banana' is not known"),
     ],
 )

@@ -38,6 +38,15 @@ def test_traces_run_top_to_bottom_in_montage_order():
     assert tuple(labels) == display.ch_names
 
 
+def test_traces_of_any_montage_run_chain_after_chain():
+    by_turns = TracesDisplay.from_window(np.zeros((20, 100)), montage="3rd")
+    assert by_turns.ch_names[:4] == ("Fp1-F7", "F7-T3", "T3-T5", "T5-O1")
+    assert by_turns.chains["RL"] == (4, 5, 6, 7)
+    window = np.arange(20.0)[:, None] * np.ones(100)
+    average = TracesDisplay.from_window(window, montage="average_reference")
+    np.testing.assert_allclose(average.signals[:, 0], np.arange(19) - 9, atol=1e-12)
+
+
 def test_traces_shade_the_rated_centre():
     display = TracesDisplay.from_window(np.zeros((20, 10_000))).plot()
     (span,) = display.ax_.patches
