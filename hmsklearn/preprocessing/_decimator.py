@@ -46,7 +46,7 @@ class Decimator(BaseSignalTransformer):
     References
     ----------
     The 4th place of HMS (discussion 492240): every fifth sample in one of its models,
-    the mean of five in another.
+    the mean of five in another. Team Epoch and the public WaveNet: every fifth sample.
 
     Examples
     --------

@@ -39,3 +39,62 @@ def test_unusable_magnitudes(signals, name, value):
 def test_scale_has_to_be_given(signals):
     with pytest.raises(ValueError, match=r"scale must be"):
         AmplitudeScaler(scale=None).fit(signals)
+
+
+def test_sixteenth_place_maps_each_channel_to_the_unit_interval(signals):
+    limits = np.linspace(88, 123, 20)
+    limits[19] = 576
+    step = AmplitudeScaler(limits, 2 * limits, offset=limits)
+    result = step.fit_transform(10 * signals)
+    expected = np.clip(10 * signals / limits[:, None], -1, 1) / 2 + 0.5
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+    assert (result.min(), result.max()) == (0, 1)
+
+
+def test_mu_law_comes_last(signals):
+    X = 30 * signals
+    result = AmplitudeScaler(800, 100, offset=50.0, mu=1).fit_transform(X)
+    scaled = (np.clip(X, -800, 800) + 50) / 100
+    expected = np.sign(scaled) * np.log2(1 + np.abs(scaled))
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    assert result.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.asarray])
+def test_one_number_for_each_channel(signals, kind):
+    numbers = kind([float(i + 1) for i in range(20)])
+    result = AmplitudeScaler(None, numbers).fit_transform(signals)
+    expected = signals / np.arange(1, 21, dtype=np.float32)[:, None]
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("name", ["clip", "scale", "offset"])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([1.0] * 19, "{0} has 19 numbers, but X has 20 channels .* one for each"),
+        ([], "{0} has 0 numbers"),
+        ([1.0] * 19 + [np.nan], r"{0}\[19\] must be a finite number"),
+        ([[1.0]] * 20, r"{0}\[0\] must be a finite number"),
+        (np.ones((20, 1)), r"{0}\[0\] must be a finite number"),
+        (np.array("x"), "{0} must be a finite number"),
+        (np.nan, "{0} must be a finite number"),
+    ],
+)
+def test_unusable_numbers(signals, name, value, text):
+    text = text.format(name)
+    with pytest.raises(ValueError, match=f"^AmplitudeScaler: {text}"):
+        AmplitudeScaler(**{name: value}).fit(signals)
+
+
+def test_offset_has_any_sign(signals):
+    result = AmplitudeScaler(None, 1, offset=-7).fit_transform(signals)
+    np.testing.assert_array_equal(result, signals - np.float32(7))
+
+
+@pytest.mark.parametrize("mu", [0, -1, np.nan, "1", True, 1e-9, 1e9])
+def test_unusable_mu(signals, mu):
+    with pytest.raises(
+        ValueError, match=r"AmplitudeScaler: mu must be a finite .* None"
+    ):
+        AmplitudeScaler(mu=mu).fit(signals)

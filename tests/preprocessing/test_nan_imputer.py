@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from hmsklearn.preprocessing import NaNImputer
 from hmsklearn.signal import fill_nan
@@ -46,3 +47,17 @@ def test_no_nan_is_a_copy(signals):
 def test_unknown_strategy(signals, strategy):
     with pytest.raises(ValueError, match=r"NaNImputer: strategy must be one of 'mean'"):
         NaNImputer(strategy).fit(signals)
+
+
+@pytest.mark.parametrize("strategy", ["mean", "zero", "linear"])
+def test_real_windows_with_gaps(real_windows, strategy):
+    X = real_windows[:3].copy()
+    X[0, 3, 2000:2500] = np.nan
+    X[1, :, :7] = np.nan
+    X[2, 19] = np.nan
+    result = NaNImputer(strategy).fit_transform(X)
+    there = ~np.isnan(X)
+    np.testing.assert_array_equal(result[there], X[there])
+    assert np.isfinite(result).all()
+    tensor = NaNImputer(strategy).fit_transform(torch.from_numpy(X))
+    np.testing.assert_allclose(tensor, result, rtol=1e-5, atol=1e-3)

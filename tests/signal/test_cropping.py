@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,3 +76,30 @@ def test_nan_stays_in_its_block(rng, method):
     assert decimate(X, 5, method, out=out) is out
     assert np.isnan(out).ravel().tolist() == [False, False, True, False]
     assert np.isnan(X).sum() == 2
+
+
+def test_tensors_are_copied_and_contiguous(rng):
+    X = torch.from_numpy(rng.normal(size=(2, 3, 20)))
+    for result in (
+        centre_crop(X, 20),
+        centre_crop(X, 4),
+        decimate(X, 1),
+        decimate(X, 5),
+        decimate(X, 5, "mean"),
+    ):
+        assert result.is_contiguous()
+        assert result.untyped_storage().data_ptr() != X.untyped_storage().data_ptr()
+
+
+def test_what_is_refused():
+    with pytest.raises(
+        ValueError, match=r"centre_crop: n_times=11 .* of 10. Give longer"
+    ):
+        centre_crop(np.zeros(10), 11)
+    with pytest.raises(
+        ValueError, match="decimate: method must be one of stride, mean"
+    ):
+        decimate(np.zeros(10), 2, "median")
+    for function in (centre_crop, decimate):
+        with pytest.raises(ValueError, match="out= is for NumPy arrays"):
+            function(torch.zeros(4), 2, out=np.zeros(2))

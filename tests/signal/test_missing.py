@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -82,3 +83,55 @@ def test_out_and_views(rng):
     assert fill_nan(view, "linear", out=out) is out
     np.testing.assert_array_equal(out, fill_nan(view.copy(), "linear"))
     assert np.isnan(X).sum() == 6
+
+
+@settings(deadline=None, max_examples=25)
+@given(X=gappy, strategy=st.sampled_from(FILL_STRATEGIES))
+def test_tensors_are_filled_alike(X, strategy):
+    result = fill_nan(torch.from_numpy(X), strategy)
+    np.testing.assert_allclose(result, fill_nan(X, strategy), rtol=1e-5, atol=1e-3)
+    there = ~np.isnan(X)
+    np.testing.assert_array_equal(result.numpy()[there], X[there])
+
+
+def test_gradient_flows_from_the_filled_to_their_neighbours():
+    nan = np.nan
+    X = torch.tensor([[nan, 2.0, nan, nan, 8.0, nan], [nan] * 6], requires_grad=True)
+    fill_nan(X, "linear").sum().backward()
+    np.testing.assert_allclose(X.grad, [[0, 2, 0, 0, 2, 0], [0] * 6])
+    X.grad = None
+    fill_nan(X, "mean")[0, 0].backward()
+    np.testing.assert_allclose(X.grad, [[0, 0.5, 0, 0, 0.5, 0], [0] * 6])
+
+
+def test_line_between_huge_values_does_not_overflow():
+    X = torch.tensor([3e38, np.nan, -3e38])
+    for both in (X, X.numpy()):
+        assert abs(fill_nan(both, "linear")[1]) < 1e33
+
+
+@pytest.mark.parametrize("strategy", FILL_STRATEGIES)
+def test_in_place(rng, strategy):
+    X = rng.normal(size=(3, 4, 20)).astype(np.float32)
+    X[1, 2, 3:9] = np.nan
+    X[2, :, :] = np.nan
+    expected = fill_nan(X, strategy)
+    assert fill_nan(X, strategy, out=X) is X
+    np.testing.assert_array_equal(X, expected)
+    wide = np.full((3, 4, 40), np.nan, dtype=np.float32)
+    fill_nan(expected, strategy, out=wide[..., ::2])
+    np.testing.assert_array_equal(wide[..., ::2], expected)
+
+
+def test_squares_that_overflow_are_no_gap():
+    X = np.full((1, 2, 4), 1e30, dtype=np.float32)
+    np.testing.assert_array_equal(fill_nan(X), X)
+    X[0, 1, 2] = np.nan
+    np.testing.assert_allclose(fill_nan(X), np.full((1, 2, 4), 1e30))
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match="fill_nan: strategy must be one of mean, zer"):
+        fill_nan(np.zeros(3), "median")
+    with pytest.raises(ValueError, match="fill_nan: out= is for NumPy arrays"):
+        fill_nan(torch.zeros(3), out=np.zeros(3))
