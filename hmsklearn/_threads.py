@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -14,6 +15,13 @@ __all__ = ["in_threads"]
 
 _T = TypeVar("_T")
 
+# Whether this thread is one of those started here.
+_here = threading.local()
+
+
+def _enter() -> None:
+    _here.busy = True
+
 
 def in_threads(function: Callable[[_T], object], items: Sequence[_T]) -> None:
     """Call a function for each item, in ``torch.get_num_threads()`` threads.
@@ -21,6 +29,7 @@ def in_threads(function: Callable[[_T], object], items: Sequence[_T]) -> None:
     One number for all that computes: who sets torch's threads, be it the user,
     ``OMP_NUM_THREADS`` or joblib in its workers, sets these. Each has one BLAS thread,
     so that the cores are not asked for twice and results do not depend on their number.
+    A call from within such a thread starts no others.
 
     Parameters
     ----------
@@ -42,13 +51,14 @@ def in_threads(function: Callable[[_T], object], items: Sequence[_T]) -> None:
     >>> sorted(squares.items())
     [(0, 0), (1, 1), (2, 4)]
     """
-    n_threads = min(torch.get_num_threads(), len(items))
+    busy = getattr(_here, "busy", False)
+    n_threads = 1 if busy else min(torch.get_num_threads(), len(items))
     with one_blas_thread():
         if n_threads < 2:
             for item in items:
                 function(item)
             return
-        with ThreadPoolExecutor(n_threads, thread_name_prefix="hmsklearn") as pool:
+        with ThreadPoolExecutor(n_threads, "hmsklearn", _enter) as pool:
             futures = [pool.submit(function, item) for item in items]
             try:
                 for future in futures:

@@ -15,6 +15,9 @@ STEPS = [
     "preprocessing.NaNImputer()",
     "preprocessing.AmplitudeScaler()",
     "imaging.WaveformImager()",
+    "imaging.WaveformPlotter(100, 100)",
+    "imaging.WindowUnion([('long', preprocessing.CentreCrop(n_times=900)), "
+    "('short', preprocessing.CentreCrop(n_times=500))])",
     "spectrogram.MelSpectrogramizer(hop_length=10)",
 ]
 
