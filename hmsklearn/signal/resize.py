@@ -58,7 +58,7 @@ def resize_images(
     antialias : bool, default=False
         Whether images are smoothed where they get smaller, as PIL does, so that every
         old pixel counts. Without it pixels are skipped. Not with ``"nearest"``.
-    out : ndarray of shape (..., *size), optional
+    out : ndarray of shape (..., size[0], size[1]), optional
         Where to write; must not overlap `X`. For arrays only.
 
     Returns
