@@ -196,7 +196,7 @@ def _write_eeg(path: Path, eeg: np.ndarray) -> None:
 
 
 def _write_spectrogram(path: Path, recording: np.ndarray, time_dtype: type) -> None:
-    power = host_spectrogram(recording, decimals=2)
+    power = host_spectrogram(recording, decimals=2, ends="whole")
     n_rows = power.shape[-1]
     lost = np.isnan(recording[:-1]).all(axis=0)
     if lost.any():
