@@ -1,111 +1,45 @@
-"""Butterworth filters as second-order sections, forward and backward or causal.
+"""Recursive filters, forward and backward or causal, for arrays and tensors.
 
-The design and the recursion are SciPy's, in float64: in float32 the recursion loses
-the slow end of a 0.5 Hz high-pass, and as a ratio of two polynomials it can even
-blow up. Only the samples that come in and go out are float32.
+Signals are filtered in blocks by :mod:`hmsklearn.signal.statespace`, the numbers are
+those of SciPy's recursion in double precision. float32 signals are computed in float32,
+unless the filter leaves so little of an EEG that the rounding would show.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.signal import butter, sosfilt, sosfiltfilt
+from functools import lru_cache
 
-from hmsklearn._params import check_integer, check_real
+import numpy as np
+import torch
+from scipy.signal import lfilter, sosfilt
+
+from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.blas import one_blas_thread
+from hmsklearn.signal.precision import full_precision
+from hmsklearn.signal.realisation import realise
+from hmsklearn.signal.statespace import BlockFilter, BlockScratch, block_filter
 
 __all__ = [
-    "MAX_ORDER",
-    "butterworth_sos",
     "default_padlen",
     "filter_causal",
     "filter_zero_phase",
+    "ringing_samples",
+    "single_precision_suffices",
 ]
 
-#: Highest order that is offered; all up to it are tested.
-MAX_ORDER = 8
+# Rounding errors, as a share of the largest value that comes out, up to which float32
+# is good enough: half of what is promised. And how much memory of the past may be in
+# the states, in samples: with more, single samples count for too little.
+_ROUNDING = 1e-5
+_MEMORY = 10_000
+# So much of a window at a time: its blocks and states stay in the cache.
+_SAMPLES = 2**18
 
+_SINGLE = (np.float32, torch.float32)
 
-def butterworth_sos(
-    l_freq: float | None,
-    h_freq: float | None,
-    *,
-    order: int = 4,
-    sfreq: float = 200.0,
-    caller: str = "butterworth_sos",
-) -> np.ndarray:
-    """Design a Butterworth filter as second-order sections.
-
-    Parameters
-    ----------
-    l_freq : float or None
-        Lower edge of the pass-band in Hz; None makes a low-pass.
-    h_freq : float or None
-        Upper edge of the pass-band in Hz; None makes a high-pass.
-    order : int, default=4
-        Order N as SciPy and MNE count it: a band-pass has 2 N poles.
-    sfreq : float, default=200.0
-        Sampling frequency in Hz.
-    caller : str, default="butterworth_sos"
-        Name that starts the error messages.
-
-    Returns
-    -------
-    ndarray of shape (n_sections, 6), float64
-        Sections as :func:`scipy.signal.sosfilt` takes them.
-
-    Raises
-    ------
-    ValueError
-        If an edge is not between 0 and half the sampling frequency, if the edges are
-        in the wrong order or both None, or if the order is not 1 .. 8.
-
-    Examples
-    --------
-    >>> butterworth_sos(0.5, 20.0, order=2).shape
-    (2, 6)
-    """
-    sfreq = check_real(sfreq, "sfreq", caller=caller, low=0, low_open=True)
-    order = check_integer(
-        order,
-        "order",
-        caller=caller,
-        low=1,
-        high=MAX_ORDER,
-        remedy="Put two filters in a row for a steeper one.",
-    )
-    edges = {}
-    for name, value in (("l_freq", l_freq), ("h_freq", h_freq)):
-        if value is None:
-            continue
-        edges[name] = check_real(
-            value,
-            name,
-            caller=caller,
-            low=0,
-            low_open=True,
-            remedy=f"Without this edge give {name}=None.",
-        )
-        if edges[name] >= sfreq / 2:
-            raise ValueError(
-                f"{caller}: {name}={value} Hz must be below the Nyquist frequency, "
-                f"{sfreq / 2:g} Hz at sfreq={sfreq:g}. Lower it, or set sfreq to the "
-                "sampling frequency of the data."
-            )
-    if not edges:
-        raise ValueError(
-            f"{caller}: l_freq and h_freq are both None, there is nothing to filter. "
-            "Give at least one."
-        )
-    if len(edges) == 2 and edges["l_freq"] >= edges["h_freq"]:
-        raise ValueError(
-            f"{caller}: l_freq={l_freq} must be below h_freq={h_freq}: they are the "
-            "lower and the upper edge of what passes. Swap them."
-        )
-    if len(edges) == 2:
-        corners = [edges["l_freq"], edges["h_freq"]]
-        return butter(order, corners, btype="bandpass", fs=sfreq, output="sos")
-    kind = "highpass" if "l_freq" in edges else "lowpass"
-    (corner,) = edges.values()
-    return butter(order, corner, btype=kind, fs=sfreq, output="sos")
+# MNE's way of looking for the end of an impulse response.
+_RING_PIECE = 1000
+_RING_LIMIT = 100_000
 
 
 def default_padlen(sos: np.ndarray) -> int:
@@ -123,6 +57,7 @@ def default_padlen(sos: np.ndarray) -> int:
 
     Examples
     --------
+    >>> from hmsklearn.signal import butterworth_sos
     >>> default_padlen(butterworth_sos(0.5, 20.0, order=4))
     27
     """
@@ -131,18 +66,178 @@ def default_padlen(sos: np.ndarray) -> int:
     return 3 * int(n_taps)
 
 
+def ringing_samples(sos: np.ndarray) -> int:
+    """Return how long a filter rings, the padding of MNE's recursive filters.
+
+    Parameters
+    ----------
+    sos : ndarray of shape (n_sections, 6)
+        Filter.
+
+    Returns
+    -------
+    int
+        The last sample at which the impulse response exceeds a thousandth of its
+        largest value; at most 100,000.
+
+    Notes
+    -----
+    As ``mne.filter.estimate_ringing_samples``: the response is followed in pieces of
+    1,000 samples, up to the first in which nothing exceeds the threshold.
+
+    Examples
+    --------
+    >>> from hmsklearn.signal import butterworth_sos
+    >>> ringing_samples(butterworth_sos(0.5, 20.0, order=4))
+    632
+    """
+    sos = np.array(sos)
+    piece, memory = np.zeros(_RING_PIECE), np.zeros((len(sos), 2))
+    piece[0] = 1.0
+    threshold, last = 0.0, _RING_PIECE
+    for start in range(0, _RING_LIMIT, _RING_PIECE):
+        response, memory = sosfilt(sos, piece, zi=memory)
+        piece[0] = 0.0
+        response = np.abs(response)
+        threshold = max(threshold, 0.001 * response.max())
+        above = np.flatnonzero(response > threshold)
+        if not above.size:
+            return start - _RING_PIECE + last
+        last = int(above[-1])
+    return _RING_LIMIT
+
+
+def _sections(sos: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, np.asarray(sos, dtype=np.float64).tolist()))
+
+
+def _pseudo_eeg() -> np.ndarray:
+    """Noise, a random walk, one without high frequencies, a drift, and mains."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(3, 4000))
+    t = np.arange(4000)
+    walk = noise[1].cumsum()
+    smooth = lfilter([1.0], [1.0, -1.6, 0.64], noise[2].cumsum())
+    drift = 20 * noise[0] + 5000 + t / 2
+    mains = walk + 200 * np.sin(0.6 * np.pi * t)
+    return np.stack([noise[0], walk, smooth, drift, mains]).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+@one_blas_thread()
+def _float32_will_do(sections: tuple[tuple[float, ...], ...], both: bool) -> bool:
+    sos = np.array(sections)
+    if np.square(realise(sos).rest).sum() > _MEMORY:
+        return False
+    single = _pseudo_eeg()
+    double = single.astype(np.float64)
+    padlen = default_padlen(sos) if both else None
+    block = block_filter(sections, single.shape[1], padlen)
+    for X in (single, double):
+        block.run(X, X, block.scratch(len(X), X.dtype))
+    peaks = np.abs(double).max(axis=1, keepdims=True)
+    return bool((np.abs(single - double) <= _ROUNDING * peaks).all())
+
+
+def single_precision_suffices(sos: np.ndarray, *, causal: bool = False) -> bool:
+    """Tell whether float32 signals are filtered in float32.
+
+    Parameters
+    ----------
+    sos : ndarray of shape (n_sections, 6)
+        Filter.
+    causal : bool, default=False
+        Forward only instead of forward and backward.
+
+    Returns
+    -------
+    bool
+        False for filters whose output is small beside what they remove from an EEG,
+        such as high-passes above 30 Hz, and for those that remember more than 10,000
+        samples: float32 signals are then converted, filtered in float64, and rounded.
+
+    Notes
+    -----
+    Decided from the filter alone, by filtering simulated signals in both precisions.
+
+    Examples
+    --------
+    >>> from hmsklearn.signal import butterworth_sos
+    >>> single_precision_suffices(butterworth_sos(0.5, 20.0))
+    True
+    >>> single_precision_suffices(butterworth_sos(90.0, None))
+    False
+    """
+    return _float32_will_do(_sections(sos), not causal)
+
+
+def _apply(
+    X: Array,
+    sos: np.ndarray,
+    padlen: int | None,
+    out: np.ndarray | None,
+    caller: str,
+) -> Array:
+    refuse_out(X, out, caller)
+    n_times = X.shape[-1]
+    sections = _sections(sos)
+    if padlen is not None and not 0 <= padlen < n_times:
+        raise ValueError(
+            f"{caller}: signals of {n_times} samples cannot be continued by "
+            f"padlen={padlen}. Give longer signals or a smaller padlen, at least 0."
+        )
+    if 0 in X.shape:
+        return X.clone() if is_tensor(X) else X.copy() if out is None else out
+    block = block_filter(sections, n_times, padlen, caller)
+    kind = X.dtype if is_tensor(X) else X.dtype.type
+    single = kind in _SINGLE and _float32_will_do(sections, block.both)
+    if not is_tensor(X):
+        out = np.empty(X.shape, dtype=X.dtype) if out is None else out
+        _run(X, block, np.dtype(np.float32 if single else np.float64), out)
+        return out
+    rows = X.reshape(-1, n_times)
+    with full_precision(X):
+        rows = block.tensor(rows if single else rows.double())
+    return rows.to(X.dtype).reshape(X.shape)
+
+
+@one_blas_thread()
+def _run(X: np.ndarray, block: BlockFilter, dtype: np.dtype, out: np.ndarray) -> None:
+    """Filter window by window, in `dtype`, and many rows of a long window in turn."""
+    if X.ndim < 3:  # windows of one row each
+        X, out = np.atleast_2d(X)[:, None], np.atleast_2d(out)[:, None]
+    n_rows = X.shape[-2]
+    step = max(1, min(n_rows, _SAMPLES // block.n_times))
+    scratches: dict[int, BlockScratch] = {}
+    one = (0,) * (X.ndim - 2)
+    dense = X[one].flags.c_contiguous and out[one].flags.c_contiguous
+    direct = dense and X.dtype == out.dtype == dtype
+    for where in np.ndindex(X.shape[:-2]):
+        window, result = X[where], out[where]
+        for start in range(0, n_rows, step):
+            rows, written = window[start : start + step], result[start : start + step]
+            scratch = scratches.get(len(rows))
+            if scratch is None:
+                scratch = scratches[len(rows)] = block.scratch(len(rows), dtype)
+            if direct:
+                block.run(rows, written, scratch)
+            else:
+                rows = rows.astype(dtype, order="C")
+                written[...] = block.run(rows, rows, scratch)
+
+
 def filter_zero_phase(
-    X: np.ndarray,
+    X: Array,
     sos: np.ndarray,
     *,
     padlen: int | None = None,
     out: np.ndarray | None = None,
-) -> np.ndarray:
+) -> Array:
     """Filter forward, then backward.
 
     Parameters
     ----------
-    X : ndarray of shape (n_windows, ..., n_times)
+    X : ndarray or Tensor of shape (n_windows, ..., n_times)
         Signals, float32 or float64, without NaN.
     sos : ndarray of shape (n_sections, 6), float64
         Filter.
@@ -150,63 +245,74 @@ def filter_zero_phase(
         Number of samples by which each end is continued, point-symmetric to its last
         sample (odd); less than `n_times`. None takes SciPy's :func:`default_padlen`.
     out : ndarray of the shape of `X`, optional
-        Where to write; may be `X` itself.
+        Where to write; may be `X` itself. For arrays only.
 
     Returns
     -------
-    ndarray
-        `out`, or a new array of the dtype of `X`: the filter's squared magnitude, and
-        no shift in time. Equal to :func:`scipy.signal.sosfiltfilt` in float64, rounded
-        to the dtype of `X`.
+    ndarray or Tensor
+        `out`, or a new one of the dtype of `X`: the filter's squared magnitude, and no
+        shift in time.
+
+    Raises
+    ------
+    ValueError
+        If the signals are not longer than the padding, or the filter is unstable.
+
+    Notes
+    -----
+    The numbers of :func:`scipy.signal.sosfiltfilt` in float64: to 1e-9 of each signal's
+    largest value or better for float64, to 2e-5 for float32 signals, ends included. For
+    some filters that takes float64 inside, see
+    :func:`hmsklearn.signal.filters.single_precision_suffices`. NaN and infinity spoil
+    their whole signal.
 
     Examples
     --------
+    >>> from hmsklearn.signal import butterworth_sos
     >>> X = np.ones((1, 400), dtype="float32")
     >>> low = filter_zero_phase(X, butterworth_sos(None, 20.0))
     >>> low.dtype, bool(abs(low - X).max() < 1e-6)  # no step at the ends
     (dtype('float32'), True)
     """
-    if out is None:
-        out = np.empty(X.shape, dtype=X.dtype)
-    sos = np.array(sos)  # SciPy refuses read-only sections, as in a memory-mapped file
-    for window, result in zip(X, out, strict=True):
-        result[...] = sosfiltfilt(sos, window, axis=-1, padlen=padlen)
-    return out
+    sos = np.asarray(sos, dtype=np.float64)
+    if padlen is None:
+        padlen = default_padlen(sos)
+    return _apply(X, sos, padlen, out, "filter_zero_phase")
 
 
-def filter_causal(
-    X: np.ndarray, sos: np.ndarray, *, out: np.ndarray | None = None
-) -> np.ndarray:
+def filter_causal(X: Array, sos: np.ndarray, *, out: np.ndarray | None = None) -> Array:
     """Filter forward only, from rest.
 
     Parameters
     ----------
-    X : ndarray of shape (n_windows, ..., n_times)
+    X : ndarray or Tensor of shape (n_windows, ..., n_times)
         Signals, float32 or float64, without NaN.
     sos : ndarray of shape (n_sections, 6), float64
         Filter.
     out : ndarray of the shape of `X`, optional
-        Where to write; may be `X` itself.
+        Where to write; may be `X` itself. For arrays only.
 
     Returns
     -------
-    ndarray
-        `out`, or a new array of the dtype of `X`. Equal to
-        :func:`scipy.signal.sosfilt` in float64, rounded to the dtype of `X`.
+    ndarray or Tensor
+        `out`, or a new one of the dtype of `X`.
+
+    Raises
+    ------
+    ValueError
+        If the filter is unstable.
 
     Notes
     -----
-    The initial state is zero, as if the signal had been zero before: a constant
-    offset starts with a step, whose response takes about ``1 / l_freq`` to fade.
+    The numbers of :func:`scipy.signal.sosfilt` in float64, as exactly as
+    :func:`filter_zero_phase` has those of ``sosfiltfilt``. The initial state is zero,
+    as if the signal had been zero before: a constant offset starts with a step, whose
+    response takes about ``1 / l_freq`` to fade.
 
     Examples
     --------
+    >>> from hmsklearn.signal import butterworth_sos
     >>> filter_causal(np.ones((1, 3)), butterworth_sos(None, 20.0, order=1)).round(3)
     array([[0.245, 0.615, 0.804]])
     """
-    if out is None:
-        out = np.empty(X.shape, dtype=X.dtype)
-    sos = np.array(sos)  # SciPy refuses read-only sections, as in a memory-mapped file
-    for window, result in zip(X, out, strict=True):
-        result[...] = sosfilt(sos, window, axis=-1)
-    return out
+    return _apply(X, np.asarray(sos, dtype=np.float64), None, out, "filter_causal")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.signal import butter, sosfilt, sosfiltfilt
 
 from hmsklearn.preprocessing import ButterworthFilter, NaNImputer
@@ -42,6 +43,60 @@ def test_low_and_high_pass(signals):
         )
 
 
+def test_band_stop(signals):
+    step = ButterworthFilter(57.5, 62.5, order=3, btype="bandstop")
+    sos = butter(3, [57.5, 62.5], "bandstop", fs=200, output="sos")
+    expected = sosfiltfilt(sos, signals.astype(np.float64))
+    np.testing.assert_allclose(step.fit_transform(signals), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_times", [50, 400, 3000])
+@pytest.mark.parametrize("band", [(0.5, 20.0), (0.4, None), (None, 20.0)])
+def test_equal_to_mne(rng, n_times, band):
+    """Windows shorter than MNE's padding included."""
+    mne = pytest.importorskip("mne")
+    X = rng.normal(200, 30, (2, 3, n_times))
+    for phase, theirs in (("zero", "zero"), ("causal", "forward")):
+        padlen = "mne" if phase == "zero" else None
+        step = ButterworthFilter(*band, phase=phase, padlen=padlen)
+        expected = mne.filter.filter_data(
+            X, 200.0, *band, method="iir", phase=theirs, verbose="error"
+        )
+        peak = np.abs(expected).max(axis=-1, keepdims=True)
+        assert (np.abs(step.fit_transform(X) - expected) <= 1e-9 * peak).all()
+
+
+def test_shorter_windows_than_in_fit(signals):
+    step = ButterworthFilter(padlen="mne").fit(signals)
+    expected = sosfiltfilt(step.sos_, signals[..., :99].astype("f8"), padlen=98)
+    np.testing.assert_allclose(step.transform(signals[..., :99]), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("phase", ["zero", "causal"])
+def test_tensors(signals, phase):
+    step = ButterworthFilter(phase=phase)
+    tensor = step.fit_transform(torch.from_numpy(signals))
+    np.testing.assert_allclose(
+        tensor.numpy(), step.fit_transform(signals), atol=2e-5 * np.abs(signals).max()
+    )
+
+
+@pytest.mark.parametrize("phase", ["zero", "causal"])
+def test_threads_change_nothing(rng, phase):
+    """More chunks than one, and products that torch or BLAS might share out."""
+    X = rng.normal(0, 30, (13, 18, 10_000)).astype(np.float32)
+    step = ButterworthFilter(phase=phase).fit(X)
+    expected = step.transform(X)
+    before = torch.get_num_threads()
+    try:
+        for n_threads in (2, 3):
+            torch.set_num_threads(n_threads)
+            np.testing.assert_array_equal(step.transform(X), expected)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(step.transform(X[7:9]), expected[7:9])
+
+
 def test_organisers_filter(signals):
     step = ButterworthFilter(0.5, 40.0, order=3)
     sos = butter(3, [0.5, 40], "bandpass", fs=200, output="sos")
@@ -67,6 +122,7 @@ def test_padlen(signals, padlen):
 def test_padlen_that_was_used():
     X = np.zeros((1, 1, 100))
     assert ButterworthFilter(0.5, 20.0).fit(X).padlen_ == 27
+    assert ButterworthFilter(0.5, 20.0, padlen="mne").fit(X).padlen_ == 632
     assert ButterworthFilter(0.5, 20.0, phase="causal").fit(X).padlen_ == 0
 
 
@@ -99,6 +155,12 @@ def test_nan_names_the_imputer(signals):
         ({"phase": "forward"}, "phase must be one of 'zero', 'causal'"),
         ({"padlen": -1}, "padlen must be an integer at least 0"),
         ({"padlen": 2.5}, "padlen must be an integer"),
+        ({"padlen": "mme"}, "padlen must be one of .*'mne'.*Did you mean 'mne'"),
+        ({"padlen": "mne", "phase": "causal"}, "no meaning with phase='causal'"),
+        ({"btype": "bandstopp"}, "btype must be one of .*Did you mean 'bandstop'"),
+        ({"btype": "lowpass"}, "btype='lowpass' takes h_freq, and l_freq=None"),
+        ({"btype": "bandstop", "h_freq": None}, "takes l_freq and h_freq"),
+        ({"btype": "bandstop", "h_freq": 0.5}, "must be below .*what stops"),
         ({"padlen": 3, "phase": "causal"}, "no meaning with phase='causal'"),
         ({"padlen": 400}, "400 samples in time.*at least 401 .*smaller padlen"),
     ],
