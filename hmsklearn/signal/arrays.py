@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-__all__ = ["Array", "Constant", "empty", "is_tensor", "namespace", "refuse_out"]
+__all__ = ["Constant", "empty", "is_tensor", "namespace", "refuse_out"]
 
 #: An array of NumPy or a tensor of torch.
 Array: TypeAlias = Any
