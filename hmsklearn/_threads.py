@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -19,6 +20,33 @@ _T = TypeVar("_T")
 _here = threading.local()
 
 
+class _Pool:
+    """The threads, shared by all who call: there are never more of them than asked."""
+
+    lock = threading.Lock()
+    executor: ThreadPoolExecutor | None = None
+    n_threads = 0
+
+    @classmethod
+    def get(cls, n_threads: int) -> ThreadPoolExecutor:
+        with cls.lock:
+            if cls.executor is None or cls.n_threads != n_threads:
+                if cls.executor is not None:
+                    cls.executor.shutdown(wait=False)  # what runs there goes on
+                cls.executor = ThreadPoolExecutor(n_threads, "hmsklearn", _enter)
+                cls.n_threads = n_threads
+            return cls.executor
+
+    @classmethod
+    def forget(cls) -> None:
+        # A forked process has the executor, but not its threads.
+        cls.lock, cls.executor, cls.n_threads = threading.Lock(), None, 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Pool.forget)
+
+
 def _enter() -> None:
     _here.busy = True
 
@@ -29,7 +57,8 @@ def in_threads(function: Callable[[_T], object], items: Sequence[_T]) -> None:
     One number for all that computes: who sets torch's threads, be it the user,
     ``OMP_NUM_THREADS`` or joblib in its workers, sets these. Each has one BLAS thread,
     so that the cores are not asked for twice and results do not depend on their number.
-    A call from within such a thread starts no others.
+    A call from within such a thread starts no others, and calls from several threads
+    at once share them.
 
     Parameters
     ----------
@@ -51,18 +80,32 @@ def in_threads(function: Callable[[_T], object], items: Sequence[_T]) -> None:
     >>> sorted(squares.items())
     [(0, 0), (1, 1), (2, 4)]
     """
-    busy = getattr(_here, "busy", False)
-    n_threads = 1 if busy else min(torch.get_num_threads(), len(items))
+    n_threads = torch.get_num_threads()
+    alone = n_threads < 2 or len(items) < 2 or getattr(_here, "busy", False)
     with one_blas_thread():
-        if n_threads < 2:
+        if alone:
             for item in items:
                 function(item)
             return
-        with ThreadPoolExecutor(n_threads, "hmsklearn", _enter) as pool:
-            futures = [pool.submit(function, item) for item in items]
-            try:
-                for future in futures:
-                    future.result()
-            finally:
-                for future in futures:
-                    future.cancel()
+        futures = []
+        try:
+            for item in items:
+                futures.append(_submit(n_threads, function, item))
+            for future in futures:
+                future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+            wait(futures)  # none still writes when the caller goes on
+
+
+def _submit(
+    n_threads: int, function: Callable[[_T], object], item: _T
+) -> Future[object]:
+    while True:
+        try:
+            return _Pool.get(n_threads).submit(function, item)
+        except RuntimeError:
+            # Someone else asked for another number between the two calls.
+            if _Pool.n_threads == n_threads:
+                raise

@@ -175,7 +175,9 @@ def float_dtype(X: np.ndarray) -> np.dtype:
     >>> float_dtype(np.zeros(1, dtype="int16"))
     dtype('float32')
     """
-    return np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
+    # Whatever the order of the bytes.
+    double = X.dtype.newbyteorder("=") == np.float64
+    return np.dtype(np.float64 if double else np.float32)
 
 
 def admit(
@@ -216,7 +218,7 @@ def admit(
     >>> admit(np.ones((1, 2, 3), dtype="int16"), caller="doctest").dtype
     dtype('float32')
     """
-    X = np.asarray(X, dtype=X.dtype if X.dtype in _DTYPES else np.float32)
+    X = np.asarray(X, dtype=float_dtype(X))
     _check_finite(X, caller, allow_nan, nan_remedy, first)
     return X
 

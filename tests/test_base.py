@@ -128,7 +128,8 @@ def test_input_of_any_layout_is_read_only():
 
 
 def test_dtypes():
-    for dtype, expected in [("f4", "f4"), ("f8", "f8"), ("i2", "f4"), ("f2", "f4")]:
+    kept = [("f4", "f4"), ("f8", "f8"), (">f4", "f4"), (">f8", "f8")]
+    for dtype, expected in [*kept, ("i2", "f4"), ("f2", "f4")]:
         assert Doubler().fit_transform(X.astype(dtype)).dtype == np.dtype(expected)
 
 

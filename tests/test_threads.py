@@ -1,6 +1,9 @@
 """Chunks in threads: the same bits, the same errors, no more threads than cores."""
 
+import os
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -93,8 +96,12 @@ class ThreadCounter(BaseSignalTransformer):
 
 
 def count_threads():
+    before = _base._CHUNK_BYTES
     _base._CHUNK_BYTES = 1
-    return ThreadCounter().fit_transform(np.ones((50, 1, 10))).max(axis=0)[0]
+    try:
+        return ThreadCounter().fit_transform(np.ones((50, 1, 10))).max(axis=0)[0]
+    finally:
+        _base._CHUNK_BYTES = before  # the worker goes on to other tests
 
 
 def test_workers_of_joblib_share_the_cores():
@@ -105,3 +112,44 @@ def test_workers_of_joblib_share_the_cores():
     for threads, blas in counts:
         assert threads * n_jobs <= max(n_jobs, cpu_count())
         assert blas == 1
+
+
+def test_callers_in_several_threads_share_them(torch_threads):
+    torch_threads(2)
+    running, most, lock = set(), [], threading.Lock()
+
+    def work(item):
+        with lock:
+            running.add(threading.get_ident())
+            most.append(len(running))
+        time.sleep(0.01)
+        with lock:
+            running.discard(threading.get_ident())
+
+    Parallel(n_jobs=4, backend="threading")(
+        delayed(in_threads)(work, range(5)) for _ in range(4)
+    )
+    assert len(most) == 20
+    assert max(most) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_starts_threads_of_its_own(torch_threads):
+    torch_threads(2)
+    in_threads(lambda item: None, range(4))
+    child = os.fork()
+    if child == 0:
+        seen = []
+        in_threads(seen.append, range(4))
+        os._exit(0 if sorted(seen) == [0, 1, 2, 3] else 1)
+    for _ in range(1000):
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(0.01)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the forked process hangs")
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -57,9 +57,10 @@ def canonical_name(name: str) -> str:
     >>> [canonical_name(name) for name in ("EEG FP1-REF", "T7", "ecg", "A1")]
     ['Fp1', 'T3', 'EKG', 'A1']
     """
-    bare = re.sub(r"^(eeg|ecg|ekg)[\s_]+(?=\S)", "", str(name).strip(), flags=re.I)
+    bare = re.sub(r"^eeg[\s_]+(?=\S)", "", str(name).strip(), flags=re.I)
     bare = re.sub(r"[-_\s](ref|le|ar|avg|cz_ref)$", "", bare, flags=re.I)
-    key = bare.lower()
+    # Files say "ECG EKG" of the heart; "ECG 1" is one lead of it, no electrode "1".
+    key = re.sub(r"^(ecg|ekg)[\s_]+(?=(ecg|ekg)$)", "", bare.lower())
     key = _ALIASES.get(key, key)
     return _SPELLING.get(key, bare)
 
@@ -89,11 +90,13 @@ def mirror_electrode(name: str) -> str:
     ['Fp2', 'T3', 'Cz', 'EKG']
     """
     name = canonical_name(name)
+    if re.match(r"(ekg|ecg)", name, flags=re.I):
+        return name
     numbered = re.fullmatch(r"(.*?)([1-9]\d*)", name)
     if numbered:
         stem, number = numbered[1], int(numbered[2])
         return f"{stem}{number + 1 if number % 2 else number - 1}"
-    if name == "EKG" or name.lower().endswith("z"):
+    if name.lower().endswith("z"):
         return name
     raise ValueError(
         f"mirror_electrode: the side of {name!r} is not known: names of electrodes end "
