@@ -6,15 +6,189 @@ logarithm, a floor, a clip and two numbers, which are the parameters here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, namespace, refuse_out
-from hmsklearn.signal.decibel import power_to_db
+from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.decibel import EXTENTS, convert_db, convert_db_tensor
 
-__all__ = ["OUTPUTS", "power_to_levels"]
+__all__ = ["OUTPUTS", "Levels", "power_to_levels"]
 
 #: What a spectrogram can be turned into, see :func:`power_to_levels`.
 OUTPUTS = ("linear", "db", "log", "log10", "log1p")
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What is done to power, as one object.
+
+    Attributes
+    ----------
+    output : {"linear", "db", "log", "log10", "log1p"}
+        As the others, an argument of :func:`power_to_levels`.
+    exponent : float
+        2 for power, 1 for magnitude.
+    ref : "max" or float
+        Power that is 0 dB.
+    amin : float
+        Power below this counts as this in decibels.
+    top_db : float or None
+        Distance of the floor from the maximum.
+    eps : float
+        Added before ``log`` and ``log10``.
+    clip : (float or None, float or None) or None
+        Bounds of the values.
+    offset : float
+        Added to them.
+    scale : float
+        What they are divided by then.
+    per : {"plane", "window"}
+        Whose maximum counts in decibels.
+
+    Raises
+    ------
+    ValueError
+        If `output` or `per` is unknown.
+
+    Examples
+    --------
+    >>> image = np.array([[1.0, 100.0]])
+    >>> Levels(ref=1.0).write(image, image)
+    >>> image
+    array([[ 0., 20.]])
+    """
+
+    output: str = "db"
+    exponent: float = 2.0
+    ref: str | float = "max"
+    amin: float = 1e-10
+    top_db: float | None = 80.0
+    eps: float = 1e-6
+    clip: tuple[float | None, float | None] | None = None
+    offset: float = 0.0
+    scale: float = 1.0
+    per: str = "plane"
+
+    def __post_init__(self) -> None:
+        for name, known in (("output", OUTPUTS), ("per", EXTENTS)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"power_to_levels: {name} must be one of {', '.join(known)}, got "
+                    f"{getattr(self, name)!r}."
+                )
+
+    @property
+    def is_db(self) -> bool:
+        """Whether the maximum has to be known."""
+        return self.output == "db"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is the maximum of a window that has to be known."""
+        return self.is_db and self.per == "window"
+
+    @property
+    def decibel(self) -> dict[str, Any]:
+        """The parameters that only concern decibels."""
+        return {"ref": self.ref, "amin": self.amin, "top_db": self.top_db}
+
+    def write(self, power: np.ndarray, out: np.ndarray, loudest: Any = None) -> None:
+        """Turn images into levels.
+
+        Parameters
+        ----------
+        power : ndarray of shape (..., height, width)
+            Power.
+        out : ndarray of the shape and dtype of `power`
+            Where to write; may be `power` itself.
+        loudest : array-like of shape (...), optional
+            Maxima that the decibels refer to, those of the images by default.
+        """
+        offset, scale = self.offset, self.scale
+        if self.is_db:
+            loudest = power.max(axis=(-2, -1)) if loudest is None else loudest
+            if self.clip is None:
+                convert_db(
+                    power, out, loudest, offset=offset, scale=scale, **self.decibel
+                )
+                return
+            convert_db(power, out, loudest, **self.decibel)
+        else:
+            self._write_logarithm(power, out)
+        kind = out.dtype.type
+        low, high = self.clip or (None, None)
+        if low is not None:
+            np.maximum(out, kind(low), out=out)
+        if high is not None:
+            np.minimum(out, kind(high), out=out)
+        if offset:
+            out += kind(offset)
+        if scale != 1:
+            out /= kind(scale)
+
+    def _write_logarithm(self, power: np.ndarray, out: np.ndarray) -> None:
+        if self.exponent == 1:
+            np.sqrt(power, out=out)
+        elif self.exponent == 2:
+            np.copyto(out, power)
+        else:
+            np.power(power, power.dtype.type(self.exponent / 2), out=out)
+        if self.output == "log1p":
+            np.log1p(out, out=out)
+        elif self.output != "linear":
+            out += power.dtype.type(self.eps)
+            (np.log if self.output == "log" else np.log10)(out, out=out)
+
+    def of_tensor(
+        self, power: torch.Tensor, loudest: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Turn images into levels.
+
+        Parameters
+        ----------
+        power : Tensor of shape (..., height, width)
+            Power.
+        loudest : Tensor, optional
+            Maxima that the decibels refer to, those of `power` by default.
+
+        Returns
+        -------
+        Tensor
+            Levels.
+        """
+        if self.is_db:
+            loudest = self.maxima(power) if loudest is None else loudest
+            values = convert_db_tensor(power, loudest, **self.decibel)
+        else:
+            values = _power(power, self.exponent / 2)
+            if self.output == "log1p":
+                values = values.log1p()
+            elif self.output == "log":
+                values = (values + self.eps).log()
+            elif self.output == "log10":
+                values = (values + self.eps).log10()
+        if self.clip is not None:
+            values = values.clamp(*self.clip)
+        return (values + self.offset) / self.scale
+
+    def maxima(self, power: torch.Tensor) -> torch.Tensor:
+        """Return the maxima that decibels refer to, with axes of length one.
+
+        Parameters
+        ----------
+        power : Tensor of shape (..., height, width)
+            Power.
+
+        Returns
+        -------
+        Tensor
+            One maximum for each image or window.
+        """
+        axes = min(2 if self.per == "plane" else 3, power.ndim)
+        return power.amax(dim=tuple(range(-axes, 0)), keepdim=True)
 
 
 def power_to_levels(
@@ -29,6 +203,7 @@ def power_to_levels(
     clip: tuple[float | None, float | None] | None = None,
     offset: float = 0.0,
     scale: float = 1.0,
+    per: str = "plane",
     out: np.ndarray | None = None,
 ) -> Array:
     """Turn power into what a network is shown.
@@ -51,6 +226,8 @@ def power_to_levels(
         Bounds of the values, applied before `offset` and `scale`.
     offset, scale : float, default=0.0 and 1.0
         The result is ``(value + offset) / scale``.
+    per : {"plane", "window"}, default="plane"
+        Of the decibels: whose maximum counts.
     out : ndarray of the shape of `power`, optional
         Where to write; may be `power` itself. For arrays only.
 
@@ -62,7 +239,11 @@ def power_to_levels(
     Raises
     ------
     ValueError
-        If `output` is not one of the five, or `out` is given with a tensor.
+        If `output` or `per` is unknown, or `out` is given with a tensor.
+
+    Notes
+    -----
+    The gradient of a power of zero is zero, that of magnitudes included.
 
     Examples
     --------
@@ -74,83 +255,27 @@ def power_to_levels(
     >>> power_to_levels(power, "linear", clip=(None, 50), offset=-1, scale=7)
     array([[0., 7.]])
     """
-    if output not in OUTPUTS:
-        raise ValueError(
-            f"power_to_levels: output must be one of {', '.join(OUTPUTS)}, got "
-            f"{output!r}."
-        )
+    levels = Levels(output, exponent, ref, amin, top_db, eps, clip, offset, scale, per)
     refuse_out(power, out, "power_to_levels")
-    if output == "db":
-        plain = clip is None
-        values = power_to_db(
-            power,
-            ref=ref,
-            amin=amin,
-            top_db=top_db,
-            offset=offset if plain else 0.0,
-            scale=scale if plain else 1.0,
-            **({} if is_tensor(power) else {"out": out}),
-        )
-        if plain:
-            return values
-    elif is_tensor(power):
-        values = _logarithm(power, output, exponent, eps)
-    else:
-        values = _logarithm_into(power, output, exponent, eps, out)
-    return _finish(values, clip, offset, scale)
-
-
-def _logarithm(power: Array, output: str, exponent: float, eps: float) -> Array:
-    xp = namespace(power)
-    x = power
-    if exponent == 1:
-        x = xp.sqrt(power)
-    elif exponent != 2:
-        x = power ** (exponent / 2)
-    if output == "log1p":
-        return xp.log1p(x)
-    if output == "linear":
-        return x
-    return getattr(xp, output)(x + eps)
-
-
-def _logarithm_into(
-    power: np.ndarray, output: str, exponent: float, eps: float, out: np.ndarray | None
-) -> np.ndarray:
-    out = np.empty(power.shape, dtype=power.dtype) if out is None else out
-    if exponent == 1:
-        np.sqrt(power, out=out)
-    elif exponent == 2:
-        np.copyto(out, power)
-    else:
-        np.power(power, power.dtype.type(exponent / 2), out=out)
-    if output == "log1p":
-        np.log1p(out, out=out)
-    elif output != "linear":
-        out += power.dtype.type(eps)
-        getattr(np, output)(out, out=out)
+    if is_tensor(power):
+        return levels.of_tensor(power)
+    if out is None:
+        out = np.empty(power.shape, dtype=power.dtype)
+    axes = min(2 if per == "plane" else 3, power.ndim)
+    # Image by image: the passes after the first find it in the cache.
+    for where in np.ndindex(power.shape[:-axes]):
+        loudest = power[where].max() if levels.is_db else None
+        for image in np.ndindex(power.shape[len(where) : -2]):
+            place = (*where, *image)
+            levels.write(power[place], out[place], loudest)
     return out
 
 
-def _finish(
-    values: Array,
-    clip: tuple[float | None, float | None] | None,
-    offset: float,
-    scale: float,
-) -> Array:
-    if is_tensor(values):
-        if clip is not None:
-            values = values.clamp(*clip)
-        return (values + offset) / scale
-    kind = values.dtype.type
-    if clip is not None:
-        low, high = clip
-        if low is not None:
-            np.maximum(values, kind(low), out=values)
-        if high is not None:
-            np.minimum(values, kind(high), out=values)
-    if offset:
-        values += kind(offset)
-    if scale != 1:
-        values /= kind(scale)
-    return values
+def _power(x: torch.Tensor, exponent: float) -> torch.Tensor:
+    """Power whose gradient at zero is zero, where a root's is infinite."""
+    if exponent == 1:
+        return x
+    positive = x > 0
+    safe = torch.where(positive, x, 1.0)
+    root = safe.sqrt() if exponent == 0.5 else safe**exponent
+    return torch.where(positive, root, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hmsklearn._params import check_choice, check_real
+from hmsklearn.signal.decibel import EXTENTS
 from hmsklearn.signal.levels import OUTPUTS
 
 __all__ = ["LevelsMixin", "check_clip"]
@@ -62,7 +63,8 @@ class LevelsMixin:
     """Checks the parameters of :func:`hmsklearn.signal.power_to_levels`.
 
     A class that mixes it in has the parameters `exponent`, `output`, `ref`, `amin`,
-    `top_db`, `eps`, `clip`, `offset` and `scale`, and passes ``self._levels()`` on.
+    `top_db`, `eps`, `clip`, `offset` and `scale`, maybe `per`, and passes
+    ``self._levels()`` on.
     """
 
     def _check_levels(self) -> None:
@@ -86,8 +88,12 @@ class LevelsMixin:
         check_clip(given["clip"], caller=caller)
         check_real(given["offset"], "offset", caller=caller)
         check_real(given["scale"], "scale", caller=caller, low=0, low_open=True)
+        if "per" in given:
+            check_choice(given["per"], "per", EXTENTS, caller=caller)
 
     def _levels(self) -> dict[str, Any]:
         given = vars(self)
+        names: tuple[str, ...]
         names = ("exponent", "output", "ref", "amin", "top_db", "eps", "clip")
-        return {name: given[name] for name in (*names, "offset", "scale")}
+        names += ("offset", "scale", "per")
+        return {name: given[name] for name in names if name in given}

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
-from hmsklearn._params import check_integer, check_real
+from hmsklearn._params import check_choice, check_integer, check_real
 from hmsklearn.signal.arrays import Array
-from hmsklearn.signal.dft import TruncatedDFT, n_frames
-from hmsklearn.signal.mel import mel_decibels, mel_filterbank
+from hmsklearn.signal.dft import get_weights
+from hmsklearn.signal.frames import PAD_MODES, FrameLayout
+from hmsklearn.signal.mel import mel_filterbank, mel_spectrogram
+from hmsklearn.signal.mel_bank import MEL_SCALES, NORMS
+from hmsklearn.spectrogram._levels import LevelsMixin
 
 __all__ = ["MelSpectrogramizer"]
 
 _COLUMNS = 256
 
 
-class MelSpectrogramizer(BaseSignalTransformer):
+class MelSpectrogramizer(LevelsMixin, BaseSignalTransformer):
     """Mel spectrograms in decibel, one image for each channel.
 
     The defaults turn 50 s at 200 Hz into images of 128 x 256.
@@ -35,22 +40,44 @@ class MelSpectrogramizer(BaseSignalTransformer):
         Number of bands, the image's height.
     fmin, fmax : float, default=0.0 and 20.0
         Range of the bands in Hz.
-    window : str, default="hann"
-        Name of a symmetric window of :func:`scipy.signal.get_window`.
+    window : str or tuple, default="hann"
+        Periodic window of :func:`scipy.signal.get_window`.
+    pad_mode : {"constant", "reflect"}, default="constant"
+        What lies before the first and after the last sample: zeros (librosa), or the
+        mirrored signal (torchaudio).
+    mel_scale : {"slaney", "htk"}, default="slaney"
+        Formula of the mel scale: librosa's default, or torchaudio's.
+    norm : {"slaney", None}, default="slaney"
+        Bands of equal area (librosa's default), or of height one (torchaudio's).
+    output : {"db", "linear", "log", "log10", "log1p"}, default="db"
+        What the power is turned into, see :func:`hmsklearn.signal.power_to_levels`.
+    exponent : float, default=2.0
+        2 for power, 1 for magnitude. Decibels are always those of the power.
     ref : "max" or float, default="max"
         Power that is 0 dB: each image's own maximum, or a fixed one in the square of
         the unit of the data.
     amin : float, default=1e-10
-        Power below this counts as this.
+        With ``output="db"``, power below this counts as this.
     top_db : float or None, default=80.0
-        Cells further below their image's maximum are raised to that distance; None
-        leaves them.
+        With ``output="db"``, cells further below their image's maximum are raised to
+        that distance; None leaves them.
+    per : {"plane", "window"}, default="plane"
+        Whether `ref` and `top_db` refer to each image's own maximum (librosa, channel
+        by channel), or to that of all images of a window (torchaudio on a stack).
+    eps : float, default=1e-6
+        Added before ``"log"`` and ``"log10"``.
+    clip : (float or None, float or None), default=None
+        Bounds of the values, applied before `offset` and `scale`.
     offset, scale : float, default=40.0 and 40.0
-        The output is ``(decibel + offset) / scale``: from -1 to 1 by default. For
-        plain decibel give 0 and 1.
+        The output is ``(value + offset) / scale``: decibels from -1 to 1 by default.
+        For plain values give 0 and 1.
     width_multiple : int, default=32
         The width is cut down to a multiple of this (257 columns to 256), at the end of
         the window. 1 keeps every column.
+    groups : mapping or sequence, default=None
+        Channels whose images are averaged, which needs the memory of the means only:
+        positions by name, such as ``get_montage("double_banana").chains``, or a
+        sequence of sequences of positions. None gives every channel its image.
 
     Attributes
     ----------
@@ -75,18 +102,32 @@ class MelSpectrogramizer(BaseSignalTransformer):
     -----
     ``(n_windows, n_channels, n_times)`` in, ``(n_windows, n_channels, n_mels, width)``
     out, same dtype; frequency from low to high on height, time on width. Channels
-    become planes and keep their names. The numbers are those of
-    ``librosa.feature.melspectrogram`` followed by ``librosa.power_to_db``, within
-    0.005 dB for float32. A silent channel is 0 dB throughout, as in librosa. NaN is an
-    error: put :class:`hmsklearn.preprocessing.NaNImputer` before.
+    become planes and keep their names; with `groups` the planes are the groups. The
+    numbers are those of ``librosa.feature.melspectrogram`` followed by
+    ``librosa.power_to_db``, within 0.005 dB for float32, and those of
+    ``torchaudio.transforms.MelSpectrogram`` and ``AmplitudeToDB`` with ``mel_scale=
+    "htk", norm=None, pad_mode="reflect", ref=1.0, per="window", offset=0, scale=1``. A
+    silent channel is 0 dB throughout, as in librosa. NaN is an error: put
+    :class:`hmsklearn.preprocessing.NaNImputer` before.
 
-    Transform every derivation and average the images of a chain then
-    (:class:`hmsklearn.imaging.ChainMean`), not the other way round.
+    Transform every derivation and average the images of a chain then (`groups`, or
+    :class:`hmsklearn.imaging.ChainMean` as a step of its own), not the other way round.
+
+    Published variants:
+
+    - 3rd place: ``fmin=0.53, fmax=40, width_multiple=1``, and ``n_fft=512, n_mels=64,
+      fmin=0.53, fmax=30, hop_length=32`` with views of the centre in ``n_fft=2048,
+      top_db=100``, `win_length` 32 to 8 and `hop_length` 8 to 2.
+    - 4th place: ``n_fft=1024 * height // 128, n_mels=height, hop_length=n_times //
+      width, fmin=0.5, fmax=30``.
+    - In three ranges of frequency at once: ``output="log", hop_length=33,
+      width_multiple=1, offset=0, scale=1``.
 
     References
     ----------
     C. Deotte's public notebook for HMS ("magic formula", discussion 469760), reused by
-    the 4th, 5th and 16th places among others.
+    the 4th, 5th and 16th places among others. 3rd place of HMS, 4th place of HMS: the
+    variants above.
 
     Examples
     --------
@@ -109,13 +150,22 @@ class MelSpectrogramizer(BaseSignalTransformer):
         n_mels: int = 128,
         fmin: float = 0.0,
         fmax: float = 20.0,
-        window: str = "hann",
+        window: str | tuple = "hann",
+        pad_mode: str = "constant",
+        mel_scale: str = "slaney",
+        norm: str | None = "slaney",
+        output: str = "db",
+        exponent: float = 2.0,
         ref: str | float = "max",
         amin: float = 1e-10,
         top_db: float | None = 80.0,
+        per: str = "plane",
+        eps: float = 1e-6,
+        clip: tuple[float | None, float | None] | None = None,
         offset: float = 40.0,
         scale: float = 40.0,
         width_multiple: int = 32,
+        groups: Mapping[str, Sequence[int]] | Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.sfreq = sfreq
         self.n_fft = n_fft
@@ -125,16 +175,26 @@ class MelSpectrogramizer(BaseSignalTransformer):
         self.fmin = fmin
         self.fmax = fmax
         self.window = window
+        self.pad_mode = pad_mode
+        self.mel_scale = mel_scale
+        self.norm = norm
+        self.output = output
+        self.exponent = exponent
         self.ref = ref
         self.amin = amin
         self.top_db = top_db
+        self.per = per
+        self.eps = eps
+        self.clip = clip
         self.offset = offset
         self.scale = scale
         self.width_multiple = width_multiple
+        self.groups = groups
 
     def _fit(self, X: np.ndarray) -> None:
         self._check_bands()
-        self._check_decibels()
+        self._check_levels()
+        self._check_groups(X)
         caller = type(self).__name__
         check_integer(self.width_multiple, "width_multiple", caller=caller, low=1)
         if self.hop_length is not None:
@@ -148,7 +208,15 @@ class MelSpectrogramizer(BaseSignalTransformer):
                     "windows, or a hop_length."
                 )
         self._width(X, hop)
-        mel_filterbank(self.sfreq, self.n_fft, self.n_mels, self.fmin, self.fmax)
+        mel_filterbank(
+            self.sfreq,
+            self.n_fft,
+            self.n_mels,
+            self.fmin,
+            self.fmax,
+            mel_scale=self.mel_scale,
+            norm=self.norm,
+        )
         self.hop_length_ = hop
 
     def _check_bands(self) -> None:
@@ -165,33 +233,46 @@ class MelSpectrogramizer(BaseSignalTransformer):
             raise ValueError(
                 f"{caller}: fmin={self.fmin} must be below fmax={self.fmax}. Swap them."
             )
-        try:
-            TruncatedDFT.make(self.window, self.win_length, self.n_fft, np.arange(1))
-        except (TypeError, ValueError, AttributeError) as error:
-            raise ValueError(
-                f"{caller}: window={self.window!r} is not the name of a symmetric "
-                f"window of scipy.signal.get_window ({error}). Give one such as 'hann'."
-            ) from None
+        get_weights(self.window, self.win_length, caller=caller)
+        check_choice(self.pad_mode, "pad_mode", PAD_MODES, caller=caller)
+        check_choice(self.mel_scale, "mel_scale", MEL_SCALES, caller=caller)
+        check_choice(self.norm, "norm", NORMS, caller=caller)
 
-    def _check_decibels(self) -> None:
-        caller = type(self).__name__
-        if self.ref != "max":
-            check_real(
-                self.ref,
-                "ref",
-                caller=caller,
-                low=0,
-                low_open=True,
-                remedy="Or give 'max', each image's maximum.",
-            )
-        check_real(self.amin, "amin", caller=caller, low=1e-30)
-        if self.top_db is not None:
-            check_real(self.top_db, "top_db", caller=caller, low=0)
-        check_real(self.offset, "offset", caller=caller)
-        check_real(self.scale, "scale", caller=caller, low=0, low_open=True)
+    def _check_groups(self, X: np.ndarray) -> None:
+        caller, n_channels = type(self).__name__, X.shape[1]
+        self._groups = None
+        if self.groups is None:
+            return
+        groups = self.groups
+        if not isinstance(groups, Mapping):
+            if isinstance(groups, str) or not isinstance(groups, Sequence):
+                raise ValueError(
+                    f"{caller}: groups must be a list of lists of positions, or such "
+                    f"lists by name, got {groups!r}."
+                )
+            groups = {f"group{i}": group for i, group in enumerate(groups)}
+        self._group_names = [str(name) for name in groups]
+        members = list(groups.values())
+        if not members:
+            raise ValueError(f"{caller}: groups is empty. Give None for all channels.")
+        for name, group in zip(self._group_names, members, strict=True):
+            good = isinstance(group, (tuple, list, np.ndarray)) and len(group) > 0
+            if not good or any(i not in range(n_channels) for i in group):
+                raise ValueError(
+                    f"{caller}: group {name!r} must be a list of positions 0 .. "
+                    f"{n_channels - 1} of channels of X, got {group!r}."
+                )
+        self._groups = [[int(i) for i in group] for group in members]
 
     def _width(self, X: np.ndarray, hop_length: int) -> int:
-        columns = n_frames(X.shape[-1], self.n_fft, hop_length)
+        columns = FrameLayout.make(
+            X.shape[-1],
+            length=self.win_length,
+            n_fft=self.n_fft,
+            hop_length=hop_length,
+            pad_mode=self.pad_mode,
+            caller=type(self).__name__,
+        ).count
         width = columns // self.width_multiple * self.width_multiple
         if width == 0:
             raise ValueError(
@@ -203,24 +284,28 @@ class MelSpectrogramizer(BaseSignalTransformer):
         return width
 
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:
-        return X.shape[1], self.n_mels, self._width(X, self.hop_length_)
+        n_planes = X.shape[1] if self._groups is None else len(self._groups)
+        return n_planes, self.n_mels, self._width(X, self.hop_length_)
 
     def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
-        return mel_decibels(
+        return mel_spectrogram(
             X,
-            width=out.shape[-1],
-            ref=self.ref,
-            amin=self.amin,
-            top_db=self.top_db,
-            offset=self.offset,
-            scale=self.scale,
             sfreq=self.sfreq,
             n_fft=self.n_fft,
             win_length=self.win_length,
             hop_length=self.hop_length_,
             window=self.window,
+            pad_mode=self.pad_mode,
             n_mels=self.n_mels,
             fmin=self.fmin,
             fmax=self.fmax,
+            mel_scale=self.mel_scale,
+            norm=self.norm,
+            width=self._width(X, self.hop_length_),
+            levels=self._levels(),
+            groups=self._groups,
             out=out,
         )
+
+    def _feature_names_out(self, names: list[str]) -> list[str]:
+        return names if self._groups is None else list(self._group_names)

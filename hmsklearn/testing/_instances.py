@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn.model_selection import KFold
+from sklearn.pipeline import Pipeline
 
 import hmsklearn
+from hmsklearn.imaging import WaveformImager
+from hmsklearn.preprocessing import CentreCrop
 from hmsklearn.testing._adapters import WeightedWindowAdapter, WindowAdapter
 from hmsklearn.testing._adapters_other import RowsAdapter, StackAdapter
 from hmsklearn.testing._data import CheckData, make_check_data
@@ -122,6 +125,12 @@ def _members() -> dict[str, Any]:
     }
 
 
+def _views() -> dict[str, Any]:
+    """Twenty columns of the whole window beside ten of its centre."""
+    zoom = [("crop", CentreCrop(n_times=100)), ("image", WaveformImager())]
+    return {"views": [("whole", WaveformImager()), ("zoom", Pipeline(zoom))]}
+
+
 CASES: tuple[CheckCase, ...] = (
     CheckCase(
         "datasets.HMSReader",
@@ -142,19 +151,124 @@ CASES: tuple[CheckCase, ...] = (
         shape=(20, 100),
     ),
     CheckCase(
+        "preprocessing.MontageTransformer",
+        lambda: {"montage": "average_reference_ekg"},
+        shape=(20, 100),
+    ),
+    CheckCase(
         "preprocessing.ButterworthFilter",
         lambda: {"l_freq": 0.5, "h_freq": 20.0},
         shape=(4, 400),
     ),
+    CheckCase("preprocessing.NotchFilter"),
+    CheckCase(
+        "preprocessing.NotchFilter",
+        lambda: {"method": "fir", "trans_bandwidth": 10.0},
+        shape=(4, 150),
+    ),
+    CheckCase("preprocessing.FIRFilter", lambda: {"l_freq": 2.0}, shape=(4, 400)),
     CheckCase("preprocessing.NaNImputer"),
+    CheckCase("preprocessing.NaNImputer", lambda: {"strategy": "linear"}),
     CheckCase("preprocessing.AmplitudeScaler"),
+    CheckCase(
+        "preprocessing.AmplitudeScaler",
+        lambda: {"clip": 50.0, "scale": [100.0, 50.0, 80.0, 9.0], "offset": 5, "mu": 1},
+    ),
+    CheckCase("preprocessing.RobustChannelScaler"),
+    CheckCase(
+        "preprocessing.RobustChannelScaler",
+        lambda: {"quantile_range": None, "across": "electrodes"},
+    ),
+    CheckCase(
+        "preprocessing.ChannelQuality",
+        lambda: {"ch_names": ["Fp1", "F3", "C3", "P3"], "n_nearest": 2},
+        shape=(4, 100),
+    ),
+    CheckCase(
+        "preprocessing.ChannelQuality",
+        lambda: {"montage": "double_banana", "output": "mask", "half_life": 0.1},
+        shape=(20, 100),
+    ),
     CheckCase(
         "preprocessing.CentreCrop", lambda: {"n_times": 100}, adapted_shape=(3, 120)
     ),
-    CheckCase("preprocessing.Decimator", lambda: {"factor": 2}),
+    CheckCase("preprocessing.Decimator", lambda: {"factor": 2, "method": "mean"}),
+    CheckCase("spectrogram.HostSpectrogramizer", shape=(20, 1300)),
     CheckCase("spectrogram.MelSpectrogramizer", shape=(2, 2000)),
+    CheckCase(
+        "spectrogram.MultitaperSpectrogramizer",
+        lambda: {"window_seconds": 0.4, "step_seconds": 0.1, "fmax": 40.0},
+    ),
+    CheckCase(
+        "spectrogram.MultitaperSpectrogramizer",
+        lambda: {
+            "window_seconds": 0.5,
+            "step_seconds": 0.2,
+            "weighting": "adaptive",
+            "adaptive_steps": 3,
+            "output": "log1p",
+        },
+    ),
+    CheckCase(
+        "spectrogram.STFTSpectrogramizer",
+        lambda: {"n_fft": 64, "hop_length": 20, "fmax": 40.0, "output": "log1p"},
+    ),
+    CheckCase(
+        "spectrogram.WaveletScalogramizer",
+        lambda: {"fmin": 5.0, "n_freqs": 8, "n_columns": 20},
+    ),
+    CheckCase(
+        "spectrogram.WaveletScalogramizer",
+        lambda: {"freqs": [8.0, 20.0], "order": (1, 2.5), "hop_length": 7},
+    ),
     CheckCase("imaging.ChainMean", shape=(18, 100)),
+    CheckCase("imaging.ImageResizer", lambda: {"size": (9, 7)}, "images", (2, 6, 8)),
+    CheckCase(
+        "imaging.ImageResizer",
+        lambda: {"size": 5, "mode": "bicubic", "antialias": True},
+        kind="images",
+        shape=(2, 6, 8),
+    ),
+    CheckCase("imaging.ImageStandardizer", kind="images", shape=(2, 6, 8)),
+    CheckCase(
+        "imaging.ImageStandardizer",
+        lambda: {"method": "quantile", "per": 3, "value_range": (0, 255)},
+        kind="images",
+        shape=(2, 6, 8),
+    ),
+    CheckCase(
+        "imaging.ImageTiler",
+        lambda: {"layout": (2, 3), "size": 24, "n_planes": 3},
+        kind="images",
+        shape=(5, 6, 8),
+    ),
+    CheckCase(
+        "imaging.ImageTiler",
+        lambda: {"layout": "planes", "frames": True, "trim": (1, 2)},
+        kind="images",
+        shape=(3, 6, 8),
+    ),
+    CheckCase(
+        "imaging.KaggleSpectrogramImager",
+        lambda: {"width": 8, "height": 9, "differences": "levels"},
+        kind="images",
+        shape=(4, 6, 10),
+    ),
+    CheckCase("imaging.PanelStatistics", kind="images", shape=(4, 6, 8)),
+    CheckCase(
+        "imaging.PanelStatistics",
+        lambda: {"statistics": (20, "mean"), "over": "time", "output": "table"},
+        kind="images",
+        shape=(2, 6, 8),
+    ),
+    CheckCase("imaging.PlaneContrast", shape=(4, 100)),
     CheckCase("imaging.WaveformImager", shape=(16, 2000)),
+    CheckCase(
+        "imaging.WaveformImager",
+        lambda: {"rows": 4, "layout": "contiguous", "columns": 2},
+    ),
+    CheckCase("imaging.WaveformPlotter", lambda: {"height": 40, "width": 50}),
+    CheckCase("imaging.WindowUnion", _views),
     CheckCase(
         "neural.TimmClassifier",
         _tiny_net(backbone="test_efficientnet"),

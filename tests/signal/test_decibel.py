@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +37,39 @@ def test_equals_librosa_image_by_image(seed, decades, ref, amin, top_db, dtype):
         )
         tolerance = 1e-4 if dtype == "f4" else 1e-10
         np.testing.assert_allclose(result[where], expected, rtol=0, atol=tolerance)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(0, 2**16),
+    ref=st.sampled_from(["max", 1.0, 250.0]),
+    top_db=st.sampled_from([None, 20.0, 80.0]),
+    dtype=st.sampled_from(["f4", "f8"]),
+)
+def test_equals_librosa_stack_by_stack(seed, ref, top_db, dtype):
+    librosa = pytest.importorskip("librosa")
+    power = 10 ** np.random.default_rng(seed).uniform(-9, 5, (2, 3, 5, 7))
+    power[0, 1] *= 1e-5
+    power = power.astype(dtype)
+    options = {"ref": ref, "top_db": top_db}
+    result = power_to_db(power, per="window", **options)
+    tensor = power_to_db(torch.from_numpy(power), per="window", **options)
+    options["ref"] = np.max if ref == "max" else ref
+    expected = [librosa.power_to_db(one.astype("f8"), **options) for one in power]
+    tolerance = 1e-4 if dtype == "f4" else 1e-10
+    np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(tensor, expected, rtol=0, atol=tolerance)
+    copy = power.copy()
+    assert power_to_db(copy, per="window", ref=ref, top_db=top_db, out=copy) is copy
+    np.testing.assert_array_equal(copy, result)
+
+
+def test_equals_torchaudio(rng):
+    power = 10 ** rng.uniform(-9, 5, (2, 3, 5, 7))
+    power[0, 1] *= 1e-5
+    expected = torchaudio.transforms.AmplitudeToDB(top_db=80.0)(torch.tensor(power))
+    result = power_to_db(power, ref=1.0, per="window")
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-9)
 
 
 def test_known_values():

@@ -1,9 +1,12 @@
 """Mel spectrograms against librosa in double precision."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
+import torch
+import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,12 +14,14 @@ from hmsklearn.montage import MONTAGES
 from hmsklearn.signal import (
     butterworth_sos,
     filter_zero_phase,
+    group_means,
     mel_decibels,
     mel_filterbank,
     mel_spectrogram,
     pair_differences,
+    power_to_levels,
 )
-from hmsklearn.signal.mel import mel_frequencies
+from hmsklearn.signal.mel_bank import mel_frequencies
 
 librosa = pytest.importorskip("librosa")
 
@@ -47,6 +52,16 @@ def all_by_librosa(X, **kwargs):
     return np.reshape(rows, (*X.shape[:-1], *rows[0].shape))
 
 
+@pytest.fixture
+def double():
+    """Let torchaudio derive its constants in double precision."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("norm", ["slaney", None])
+@pytest.mark.parametrize("mel_scale", ["slaney", "htk"])
 @pytest.mark.parametrize(
     ("sfreq", "n_fft", "n_mels", "fmin", "fmax"),
     [
@@ -58,21 +73,106 @@ def all_by_librosa(X, **kwargs):
         (16000, 400, 80, 20, 8000),
     ],
 )
-def test_filterbank_is_librosas(sfreq, n_fft, n_mels, fmin, fmax):
-    expected = librosa.filters.mel(
-        sr=sfreq, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, dtype=np.float64
+def test_filterbank_is_librosas_and_torchaudios(
+    double, sfreq, n_fft, n_mels, fmin, fmax, mel_scale, norm
+):
+    kwargs = {"n_mels": n_mels, "norm": norm}
+    bank = mel_filterbank(
+        sfreq, n_fft, n_mels, fmin, fmax, mel_scale=mel_scale, norm=norm
     )
-    bank = mel_filterbank(sfreq, n_fft, n_mels, fmin, fmax)
-    np.testing.assert_allclose(bank, expected, rtol=1e-9, atol=1e-12)
+    expected = librosa.filters.mel(
+        sr=sfreq,
+        n_fft=n_fft,
+        fmin=fmin,
+        fmax=fmax,
+        htk=mel_scale == "htk",
+        dtype=np.float64,
+        **kwargs,
+    )
+    np.testing.assert_allclose(bank, expected, rtol=1e-9, atol=1e-11)
+    expected = torchaudio.functional.melscale_fbanks(
+        n_fft // 2 + 1, fmin, fmax, sample_rate=sfreq, mel_scale=mel_scale, **kwargs
+    )
+    np.testing.assert_allclose(bank.T, expected, rtol=1e-9, atol=1e-11)
 
 
 def test_frequencies_are_librosas():
     for fmin, fmax in [(0, 20), (0.5, 100), (0, 8000), (900, 1100), (2000, 4000)]:
-        np.testing.assert_allclose(
-            mel_frequencies(50, fmin, fmax),
-            librosa.mel_frequencies(50, fmin=fmin, fmax=fmax),
-            rtol=1e-10,
-        )
+        for scale in ("slaney", "htk"):
+            htk = scale == "htk"
+            np.testing.assert_allclose(
+                mel_frequencies(50, fmin, fmax, scale),
+                librosa.mel_frequencies(50, fmin=fmin, fmax=fmax, htk=htk),
+                rtol=1e-10,
+            )
+
+
+@pytest.mark.parametrize(("name", "value"), [("mel_scale", "bark"), ("norm", "area")])
+def test_unknown_filterbanks(name, value):
+    with pytest.raises(ValueError, match=f"mel_filterbank: {name} must be one of"):
+        mel_filterbank(200.0, 1024, **{name: value})
+
+
+def by_torchaudio(X, *, top_db=80.0, **kwargs):
+    """The torchaudio recipe, window by window, in double precision."""
+    kwargs = {
+        "sample_rate": 200,
+        "n_fft": 1024,
+        "win_length": 128,
+        "hop_length": 39,
+        "n_mels": 128,
+        "f_min": 0.53,
+        "f_max": 40.0,
+        **kwargs,
+    }
+    mel = torchaudio.transforms.MelSpectrogram(**kwargs)
+    decibel = torchaudio.transforms.AmplitudeToDB(top_db=top_db)
+    X = torch.from_numpy(X.astype(np.float64))
+    return torch.stack([decibel(mel(window)) for window in X]).numpy()
+
+
+TORCHAUDIO = {"pad_mode": "reflect", "ref": 1.0, "per": "window"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"mel_scale": "htk", "norm": None}, {}),
+        ({}, {"mel_scale": "slaney", "norm": "slaney"}),
+        ({"mel_scale": "htk", "norm": "slaney"}, {"norm": "slaney"}),
+        (
+            {"n_fft": 2048, "win_length": 16, "hop_length": 4, "top_db": 100.0},
+            {
+                "n_fft": 2048,
+                "win_length": 16,
+                "hop_length": 4,
+                "top_db": 100.0,
+                "mel_scale": "slaney",
+                "norm": "slaney",
+            },
+        ),
+    ],
+)
+def test_decibels_are_torchaudios(rng, double, ours, theirs):
+    X = rng.normal(0, 30, (2, 3, 2400)).cumsum(axis=-1)
+    X[0, 1] *= 1e-5
+    expected = by_torchaudio(X, **theirs)
+    kwargs = {"fmin": 0.53, "fmax": 40.0, **TORCHAUDIO, **ours}
+    result = mel_decibels(X, **kwargs)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-6)
+    single = X.astype(np.float32)
+    expected = by_torchaudio(single, **theirs)
+    assert np.abs(mel_decibels(single, **kwargs) - expected).max() < DECIBELS
+
+
+def test_torchaudios_decibels_of_real_eeg(real_windows, double):
+    X = pair_differences(
+        np.nan_to_num(real_windows[::7]), *MONTAGES["double_banana_16"].indices()
+    )
+    kwargs = {"fmin": 0.53, "fmax": 40.0, "mel_scale": "htk", "norm": None}
+    result = mel_decibels(X, **kwargs, **TORCHAUDIO)
+    assert result.shape == (len(X), 16, 128, 257)
+    assert np.abs(result - by_torchaudio(X)).max() < DECIBELS
 
 
 def test_filters_between_two_bins_are_announced():
@@ -105,7 +205,7 @@ def test_real_eeg_raw_and_filtered(real_windows):
     X = np.nan_to_num(real_windows)
     bipolar = pair_differences(X, *MONTAGES["double_banana"].indices())
     filtered = filter_zero_phase(bipolar, butterworth_sos(0.5, 20.0))
-    for kind in (bipolar[::2], filtered[1::2]):
+    for kind in (bipolar[::5], filtered[1::5]):
         expected = all_by_librosa(kind)
         images = mel_decibels(kind)
         assert images.dtype == np.float32
@@ -150,7 +250,7 @@ def test_other_floors_are_as_exact(rng, top_db):
         assert np.abs(image - by_librosa(x, top_db=top_db)).max() < DECIBELS
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_any_parameters(data):
     n_fft = data.draw(st.sampled_from([64, 127, 256, 1024]))
@@ -236,3 +336,90 @@ def test_width_out_and_input(rng):
     np.testing.assert_array_equal(out, whole[..., :256])
     view = np.repeat(X, 2, axis=-1)[..., ::2]
     np.testing.assert_array_equal(mel_decibels(view), whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tensors_of_real_eeg(real_windows, dtype):
+    X = np.nan_to_num(real_windows[::9])
+    bipolar = pair_differences(X, *MONTAGES["double_banana"].indices())
+    filtered = filter_zero_phase(bipolar, butterworth_sos(0.5, 20.0))
+    for signals, limit in ((filtered, DECIBELS), (bipolar, 0.05)):
+        expected = mel_decibels(signals.astype(np.float64))
+        images = mel_decibels(torch.from_numpy(signals).to(dtype))
+        limit = 1e-6 if dtype == torch.float64 else limit
+        assert np.abs(images.numpy() - expected).max() < limit
+
+
+def test_an_offset_costs_tensors_no_precision(rng):
+    x = hostile_signals(rng)["offset"].astype(np.float32)
+    image = mel_decibels(torch.from_numpy(x)[None, None])[0, 0].numpy()
+    assert np.abs(image - by_librosa(x)).max() < DECIBELS
+
+
+@pytest.mark.parametrize(
+    "levels", [None, {"output": "db"}, {"output": "log", "eps": 1}]
+)
+@pytest.mark.parametrize("per", ["plane", "window"])
+def test_groups_are_the_means_of_the_images(rng, levels, per):
+    X = rng.normal(0, 30, (2, 5, 1000)).astype(np.float32)
+    X[:, 2] *= 100
+    groups = [[0, 3], (1, 0, 4), [3]]
+    if levels is not None:
+        levels = {**levels, "per": per}
+    kwargs = {"levels": levels, "width": 20, "n_mels": 16}
+    images = mel_spectrogram(X, **kwargs)
+    means = mel_spectrogram(X, groups=groups, **kwargs)
+    assert means.shape == (2, 3, 16, 20)
+    np.testing.assert_allclose(means, group_means(images, groups), rtol=1e-5, atol=1e-4)
+    tensor = mel_spectrogram(torch.from_numpy(X), groups=groups, **kwargs)
+    np.testing.assert_allclose(tensor, means, rtol=1e-3, atol=1e-4 * means.max())
+
+
+@pytest.mark.parametrize("output", ["linear", "log", "log10", "log1p"])
+@pytest.mark.parametrize("exponent", [1, 2])
+def test_other_levels_are_those_of_the_power(rng, output, exponent):
+    X = rng.normal(0, 30, (2, 3, 1000)).astype(np.float32)
+    levels = {"output": output, "exponent": exponent, "clip": (0, 9), "scale": 2}
+    result = mel_spectrogram(X, levels=levels)
+    power = mel_spectrogram(X.astype(np.float64))
+    expected = power_to_levels(power, **levels)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "text"),
+    [
+        ({"win_length": 2000}, "win_length must be an integer .*at most 1024"),
+        ({"n_fft": 1}, "n_fft must be an integer at least 2"),
+        ({"hop_length": 0}, "hop_length must be an integer at least 1"),
+        ({"pad_mode": "edge"}, "pad_mode must be one of 'constant', 'reflect'"),
+        ({"window": "bell"}, "window='bell' is no window"),
+        ({"window": [1, 2]}, r"window=\[1, 2\] is no window"),
+    ],
+)
+def test_errors(kwargs, text):
+    with pytest.raises(ValueError, match=f"^mel_spectrogram: {text}"):
+        mel_spectrogram(np.zeros((1, 1, 500)), **kwargs)
+
+
+def test_out_is_for_arrays():
+    X = torch.zeros(1, 1, 500)
+    with pytest.raises(ValueError, match=r"mel_spectrogram: out= is for NumPy arrays"):
+        mel_decibels(X, out=np.zeros((1, 1, 128, 13)))
+
+
+@pytest.mark.parametrize("groups", [None, [[0, 1, 2, 3], [4, 5, 6, 7]]])
+@pytest.mark.parametrize("mains", [0.0, 1e4])
+def test_memory_is_the_output_and_little_more(rng, groups, mains):
+    """Also where mains are so loud that every channel goes through float64."""
+    X = rng.normal(0, 30, (3, 18, 10_000)).astype(np.float32)
+    X += np.float32(mains) * np.cos(np.arange(10_000, dtype=np.float32) * 2)
+    n_planes = 18 if groups is None else 2
+    out = np.empty((3, n_planes, 128, 257), dtype=np.float32)
+    mel_decibels(X[:1], groups=groups)
+    tracemalloc.start()
+    mel_decibels(X, groups=groups, out=out)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5e6
