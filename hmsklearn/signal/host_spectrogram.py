@@ -314,7 +314,7 @@ def _panels(
         n_fft=_N_FFT,
         fmin=0.5,
         fmax=20.0,
-        normalisation="two-sided",
+        scaling="two-sided",
     )
     panels = group_means(power, [_MONTAGE.chains[panel] for panel in HOST_PANELS])
     return panels if decimals is None else panels.round(decimals=decimals)

@@ -26,14 +26,14 @@ from hmsklearn.signal.thomson import (
     variance_as_in_mne,
 )
 
-__all__ = ["DETRENDS", "NORMALISATIONS", "WEIGHTINGS", "multitaper_power"]
+__all__ = ["DETRENDS", "SCALINGS", "WEIGHTINGS", "multitaper_power"]
 
 #: What can be removed from every window before the tapers.
 DETRENDS = ("linear", "constant", None)
 #: How tapers can be combined, see :func:`multitaper_power`.
 WEIGHTINGS = ("unity", "eigen", "adaptive", "adaptive_mne")
 #: Conventions of the power, see :func:`multitaper_power`.
-NORMALISATIONS = ("density", "two-sided", "length")
+SCALINGS = ("density", "two-sided", "length")
 
 # So many bytes of tapered spectra at a time stay in the cache until they are added up.
 _CACHE = 2**19
@@ -54,7 +54,7 @@ def multitaper_power(
     weighting: str = "unity",
     adaptive_steps: int = 10,
     periodic: bool = False,
-    normalisation: str = "density",
+    scaling: str = "density",
     out: np.ndarray | None = None,
 ) -> Array:
     """Compute the multitaper spectrogram of every signal.
@@ -96,7 +96,7 @@ def multitaper_power(
     periodic : bool, default=False
         Tapers of one sample more, of which the last is dropped, as MNE's are. They
         are not symmetric, which makes the computation two times longer.
-    normalisation : {"density", "two-sided", "length"}, default="density"
+    scaling : {"density", "two-sided", "length"}, default="density"
         ``"density"`` is the square of the signal's unit per Hz, with the negative
         frequencies added to the positive ones: MNE's ``"full"``. ``"two-sided"`` leaves
         them out: the organisers'. ``"length"`` is ``"density"`` times `sfreq`: MNE's
@@ -152,7 +152,7 @@ def multitaper_power(
     )
     check_choice(detrend, "detrend", DETRENDS, caller=caller)
     check_choice(weighting, "weighting", WEIGHTINGS, caller=caller)
-    check_choice(normalisation, "normalisation", NORMALISATIONS, caller=caller)
+    check_choice(scaling, "scaling", SCALINGS, caller=caller)
     check_integer(adaptive_steps, "adaptive_steps", caller=caller, low=1)
     refuse_out(X, out, caller)
     n_frames = layout.n_frames(X.shape[-1], caller=caller)
@@ -163,7 +163,7 @@ def multitaper_power(
         weighting,
         int(adaptive_steps),
         bool(periodic),
-        normalisation,
+        scaling,
     )
     if is_tensor(X):
         with full_precision(X):
@@ -185,7 +185,7 @@ class _Plan:
         weighting: str,
         steps: int,
         periodic: bool,
-        normalisation: str,
+        scaling: str,
     ) -> None:
         self._layout, self._steps = layout, steps
         self._symmetric, self._detrend = not periodic, detrend
@@ -196,8 +196,8 @@ class _Plan:
         bins = np.arange(*layout.bins)
         # Zero and half the sampling frequency have no negative counterpart.
         sides = np.where((bins == 0) | (2 * bins == layout.n_fft), 1.0, 2.0)
-        wanted = np.ones(len(bins)) if normalisation == "two-sided" else sides
-        if normalisation != "length":
+        wanted = np.ones(len(bins)) if scaling == "two-sided" else sides
+        if scaling != "length":
             wanted = wanted / layout.sfreq
         self._variance: Variance | None = None
         if weighting in ("unity", "eigen"):

@@ -14,13 +14,14 @@ import numpy as np
 from hmsklearn._params import check_choice, check_real
 from hmsklearn.signal.arrays import Array, refuse_out
 from hmsklearn.signal.wavelet_bank import Wavelets
-from hmsklearn.signal.wavelet_fold import FoldPlan, make_plan
+from hmsklearn.signal.wavelet_fold import PAD_MODES, FoldPlan, make_plan
 from hmsklearn.signal.wavelet_run import folded_power
 from hmsklearn.signal.wavelet_shapes import check_columns, check_freqs
 from hmsklearn.signal.wavelets import check_signals
 
-__all__ = ["check_order", "superlet_plan", "superlet_power"]
+__all__ = ["KINDS", "check_order", "superlet_plan", "superlet_power"]
 
+#: How the cycles grow within a superlet, see :func:`superlet_power`.
 KINDS = ("multiplicative", "additive")
 
 
@@ -49,7 +50,10 @@ def check_order(order: Any, *, caller: str) -> tuple[float, float]:
     >>> check_order(5, caller="doctest")
     (5.0, 5.0)
     """
-    pair = (order, order) if np.ndim(order) == 0 else tuple(order)
+    try:
+        pair = (order, order) if np.ndim(order) == 0 else tuple(order)
+    except ValueError:  # rows of unequal length
+        pair = ()
     if len(pair) != 2:
         raise ValueError(
             f"{caller}: order must be a number, or a pair (lowest, highest frequency), "
@@ -71,7 +75,7 @@ def superlet_plan(
     sfreq: float = 200.0,
     n_columns: int | None = None,
     hop_length: int | None = None,
-    padding: str = "zero",
+    pad_mode: str = "constant",
     zero_mean: bool = False,
     caller: str = "superlet_plan",
 ) -> FoldPlan:
@@ -83,7 +87,7 @@ def superlet_plan(
         Number of samples.
     dtype : {"float32", "float64"}
         Type of the data.
-    freqs, order, n_cycles, kind, fractional, sfreq, n_columns, hop_length, padding, \
+    freqs, order, n_cycles, kind, fractional, sfreq, n_columns, hop_length, pad_mode, \
 zero_mean : optional
         As in :func:`superlet_power`.
     caller : str, default="superlet_plan"
@@ -102,6 +106,7 @@ zero_mean : optional
     """
     sfreq = check_real(sfreq, "sfreq", caller=caller, low=0, low_open=True)
     check_choice(kind, "kind", KINDS, caller=caller)
+    check_choice(pad_mode, "pad_mode", PAD_MODES, caller=caller)
     low, high = check_order(order, caller=caller)
     first = check_real(n_cycles, "n_cycles", caller=caller, low=1)
     values = check_freqs(freqs, sfreq, caller=caller)
@@ -128,7 +133,7 @@ zero_mean : optional
         n_times,
         hop,
         width,
-        padding,
+        pad_mode,
         dtype,
         rows=tuple(rows),
         exponents=tuple(exponents),
@@ -147,7 +152,7 @@ def superlet_power(
     sfreq: float = 200.0,
     n_columns: int | None = None,
     hop_length: int | None = None,
-    padding: str = "zero",
+    pad_mode: str = "constant",
     zero_mean: bool = False,
     demean: bool = True,
     out: np.ndarray | None = None,
@@ -172,7 +177,7 @@ def superlet_power(
     fractional : bool, default=True
         Whether orders stay fractions, the last wavelet counting for what is left, or
         are rounded to the nearest integer.
-    sfreq, n_columns, hop_length, padding, zero_mean, demean : optional
+    sfreq, n_columns, hop_length, pad_mode, zero_mean, demean : optional
         As in :func:`morlet_power`.
     out : ndarray of shape (..., n_channels, n_freqs, n_columns), optional
         Where to write. For arrays only.
@@ -227,7 +232,7 @@ def superlet_power(
         sfreq=sfreq,
         n_columns=n_columns,
         hop_length=hop_length,
-        padding=padding,
+        pad_mode=pad_mode,
         zero_mean=zero_mean,
         caller="superlet_power",
     )

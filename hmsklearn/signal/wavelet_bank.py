@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["NORMALISATIONS", "Wavelets"]
+__all__ = ["SCALINGS", "Wavelets"]
 
 #: What the size of a wavelet is measured by.
-NORMALISATIONS = ("amplitude", "torrence-compo", "mne")
+SCALINGS = ("amplitude", "torrence-compo", "mne")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Wavelets:
         Frequency under the envelope of each wavelet, in Hz.
     sigmas : tuple of float
         Standard deviation of each envelope, in seconds.
-    normalisation : {"amplitude", "torrence-compo", "mne"}
+    scaling : {"amplitude", "torrence-compo", "mne"}
         Size of the wavelets, see :func:`hmsklearn.signal.morlet_power`.
     zero_mean : bool
         Whether a real offset is taken off the oscillation so that the mean is zero.
@@ -39,7 +39,7 @@ class Wavelets:
     sfreq: float
     centres: tuple[float, ...]
     sigmas: tuple[float, ...]
-    normalisation: str
+    scaling: str
     zero_mean: bool
 
     def offset(self, index: int) -> float:
@@ -72,14 +72,14 @@ class Wavelets:
             Response to a complex oscillation of size one, at the centre.
         """
         offset = self.offset(index)
-        if self.normalisation == "amplitude":
+        if self.scaling == "amplitude":
             # A real sine is two complex oscillations of half its size.
             return 2.0 / (1.0 - offset**2)
         sigma = self.sigmas[index] * self.sfreq
         omega = 2 * math.pi * self.centres[index] * self.sigmas[index]
         energy = sigma * math.sqrt(math.pi)
         energy *= 1 + offset**2 - 2 * offset * math.exp(-(omega**2) / 4)
-        if self.normalisation == "mne":
+        if self.scaling == "mne":
             energy /= 2
         return sigma * math.sqrt(2 * math.pi / energy)
 

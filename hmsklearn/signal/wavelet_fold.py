@@ -17,14 +17,13 @@ from functools import cached_property, lru_cache
 import numpy as np
 import scipy.fft
 
-from hmsklearn._params import check_choice
 from hmsklearn.signal.arrays import Constant
 from hmsklearn.signal.wavelet_bank import Wavelets
 
-__all__ = ["PADDINGS", "REACH", "FoldPlan", "Support", "make_plan"]
+__all__ = ["PAD_MODES", "REACH", "FoldPlan", "Support", "make_plan"]
 
 #: How the signal goes on beyond its ends.
-PADDINGS = ("zero", "reflect", "periodic")
+PAD_MODES = ("constant", "reflect", "wrap")
 
 #: Where a Gaussian counts as zero, in standard deviations: at the far side of the
 #: padding, in time, and at the ends of a wavelet's band, in frequency, where silent
@@ -80,10 +79,10 @@ class FoldPlan:
         Number of columns.
     hop : int
         Samples from column to column.
-    padding : str
-        One of "zero", "reflect" and "periodic".
+    pad_mode : str
+        One of `PAD_MODES`.
     margin : int
-        Samples of the continued signal, on each side, with ``padding="reflect"``.
+        Samples of the continued signal, on each side, with ``pad_mode="reflect"``.
     length : int
         Length of the Fourier transform of the signal, ``hop * n_points``.
     n_points : int
@@ -114,7 +113,7 @@ class FoldPlan:
     n_times: int
     n_columns: int
     hop: int
-    padding: str
+    pad_mode: str
     margin: int
     length: int
     n_points: int
@@ -148,7 +147,7 @@ def make_plan(
     n_times: int,
     hop: int,
     n_columns: int,
-    padding: str,
+    pad_mode: str,
     dtype: str,
     *,
     rows: tuple[int, ...] = (),
@@ -165,7 +164,7 @@ def make_plan(
         Number of samples.
     hop, n_columns : int
         Column k is sample ``k * hop`` of the full transform.
-    padding : {"zero", "reflect", "periodic"}
+    pad_mode : {"constant", "reflect", "wrap"}
         How the signal goes on beyond its ends.
     dtype : {"float32", "float64"}
         Says how small is zero.
@@ -191,12 +190,11 @@ def make_plan(
     --------
     >>> wavelets = Wavelets(200.0, (10.0,), (0.1,), "amplitude", False)
     >>> plan = make_plan(
-    ...     wavelets, 10_000, 39, 256, "zero", "float32", caller="doctest"
+    ...     wavelets, 10_000, 39, 256, "constant", "float32", caller="doctest"
     ... )
     >>> plan.n_points, plan.length
     (264, 10296)
     """
-    check_choice(padding, "padding", PADDINGS, caller=caller)
     reach_time, reach = REACH[dtype]
     longest = int(np.argmax(wavelets.sigmas))
     duration = n_times / wavelets.sfreq
@@ -208,7 +206,7 @@ def make_plan(
             "use fewer cycles, or give longer windows."
         )
     margin = math.ceil(reach_time * wavelets.sigmas[longest] * wavelets.sfreq)
-    n_points = _n_points(n_times, hop, padding, margin, caller)
+    n_points = _n_points(n_times, hop, pad_mode, margin, caller)
     length = hop * n_points
     step = wavelets.sfreq / length
     bands = [wavelets.band(index, reach) for index in range(len(wavelets.centres))]
@@ -232,8 +230,8 @@ def make_plan(
         n_times=n_times,
         n_columns=n_columns,
         hop=hop,
-        padding=padding,
-        margin=margin if padding == "reflect" else 0,
+        pad_mode=pad_mode,
+        margin=margin if pad_mode == "reflect" else 0,
         length=length,
         n_points=n_points,
         first=first,
@@ -244,16 +242,17 @@ def make_plan(
     )
 
 
-def _n_points(n_times: int, hop: int, padding: str, margin: int, caller: str) -> int:
-    if padding == "periodic":
+def _n_points(n_times: int, hop: int, pad_mode: str, margin: int, caller: str) -> int:
+    if pad_mode == "wrap":
         if n_times % hop:
             raise ValueError(
-                f"{caller}: padding='periodic' needs a number of samples that is a "
+                f"{caller}: pad_mode='wrap' needs a number of samples that is a "
                 f"multiple of the {hop} samples between columns, got {n_times}. Crop "
-                f"the windows to {n_times - n_times % hop}, or choose another padding."
+                f"the windows to {n_times - n_times % hop}, or "
+                "choose another pad_mode."
             )
         return n_times // hop
-    needed = margin * 2 if padding == "reflect" else margin
+    needed = margin * 2 if pad_mode == "reflect" else margin
     return int(scipy.fft.next_fast_len(-(-(n_times + needed) // hop)))
 
 

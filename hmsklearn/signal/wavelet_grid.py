@@ -20,7 +20,15 @@ from hmsklearn.signal.wavelet_shapes import (
     wavelet_shapes,
 )
 
-__all__ = ["cone_of_influence", "torrence_compo_frequencies", "wavelet_frequencies"]
+__all__ = [
+    "SPACINGS",
+    "cone_of_influence",
+    "torrence_compo_frequencies",
+    "wavelet_frequencies",
+]
+
+#: Equal ratios or equal differences of frequency.
+SPACINGS = ("log", "linear")
 
 
 def wavelet_frequencies(
@@ -70,7 +78,7 @@ def wavelet_frequencies(
     >>> wavelet_frequencies(1.0, 10.0, dj=1).round(6)
     array([ 1.25,  2.5 ,  5.  , 10.  ])
     """
-    check_choice(spacing, "spacing", ("log", "linear"), caller=caller)
+    check_choice(spacing, "spacing", SPACINGS, caller=caller)
     fmin = check_real(fmin, "fmin", caller=caller, low=0, low_open=True)
     fmax = check_real(fmax, "fmax", caller=caller, low=0, low_open=True)
     if fmin >= fmax:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,15 @@ def fourier_factor(omega0: float) -> float:
     return 4 * math.pi / (omega0 + math.sqrt(2 + omega0**2))
 
 
+def _numbers(values: Any) -> np.ndarray | None:
+    """Convert to float64 what is made of real numbers only; None for all else."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):  # rows of unequal length, tensors of a GPU
+        return None
+    return array.astype(np.float64) if array.dtype.kind in "iuf" else None
+
+
 def check_freqs(freqs: Any, sfreq: float, *, caller: str) -> np.ndarray:
     """Check a list of frequencies.
 
@@ -63,13 +73,11 @@ def check_freqs(freqs: Any, sfreq: float, *, caller: str) -> np.ndarray:
     >>> check_freqs([1, 2], 200.0, caller="doctest")
     array([1., 2.])
     """
-    try:
-        values = np.asarray(freqs, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.ndim != 1 or values.size == 0:
+    values = _numbers(freqs)
+    if values is None or values.ndim != 1 or values.size == 0:
         raise ValueError(
-            f"{caller}: freqs must be a list of frequencies in Hz, got {freqs!r}."
+            f"{caller}: freqs must be a list of frequencies in Hz, got "
+            f"{reprlib.repr(freqs)}. Give numbers, such as [2.0, 5.0, 10.0]."
         )
     bad = ~((values > 0) & (values <= sfreq / 2))
     if bad.any():
@@ -128,10 +136,16 @@ def wavelet_shapes(
             f"{caller}: omega0={omega0!r} and n_cycles={n_cycles!r} both say how wide "
             "the wavelets are. Give one of them."
         )
-    if np.ndim(n_cycles) == 0:
-        cycles = np.full(len(freqs), check_real(n_cycles, "n_cycles", caller=caller))
+    cycles = _numbers(n_cycles)
+    if cycles is None:
+        raise ValueError(
+            f"{caller}: n_cycles must be a number, or a list of one number for each of "
+            f"the {len(freqs)} frequencies, got {reprlib.repr(n_cycles)}. Give numbers "
+            "of at least 1."
+        )
+    if cycles.ndim == 0:
+        cycles = np.full(len(freqs), float(cycles))
     else:
-        cycles = np.asarray(n_cycles, dtype=np.float64)
         if cycles.shape != freqs.shape:
             raise ValueError(
                 f"{caller}: n_cycles has shape {cycles.shape}, expected one number, or "

@@ -8,8 +8,8 @@ import numpy as np
 
 from hmsklearn._params import check_choice, check_real
 from hmsklearn.signal.arrays import Array, refuse_out
-from hmsklearn.signal.wavelet_bank import NORMALISATIONS, Wavelets
-from hmsklearn.signal.wavelet_fold import REACH, FoldPlan, make_plan
+from hmsklearn.signal.wavelet_bank import SCALINGS, Wavelets
+from hmsklearn.signal.wavelet_fold import PAD_MODES, REACH, FoldPlan, make_plan
 from hmsklearn.signal.wavelet_run import folded_power, folded_transform
 from hmsklearn.signal.wavelet_shapes import check_columns, check_freqs, wavelet_shapes
 
@@ -64,8 +64,8 @@ def morlet_plan(
     n_cycles: Any = None,
     n_columns: int | None = None,
     hop_length: int | None = None,
-    normalisation: str = "amplitude",
-    padding: str = "zero",
+    scaling: str = "amplitude",
+    pad_mode: str = "constant",
     zero_mean: bool = False,
     caller: str = "morlet_plan",
 ) -> FoldPlan:
@@ -77,7 +77,7 @@ def morlet_plan(
         Number of samples.
     dtype : {"float32", "float64"}
         Type of the data.
-    freqs, sfreq, omega0, n_cycles, n_columns, hop_length, normalisation, padding, \
+    freqs, sfreq, omega0, n_cycles, n_columns, hop_length, scaling, pad_mode, \
 zero_mean : optional
         As in :func:`morlet_power`.
     caller : str, default="morlet_plan"
@@ -94,7 +94,8 @@ zero_mean : optional
     20
     """
     sfreq = check_real(sfreq, "sfreq", caller=caller, low=0, low_open=True)
-    check_choice(normalisation, "normalisation", NORMALISATIONS, caller=caller)
+    check_choice(scaling, "scaling", SCALINGS, caller=caller)
+    check_choice(pad_mode, "pad_mode", PAD_MODES, caller=caller)
     centres, sigmas = wavelet_shapes(
         check_freqs(freqs, sfreq, caller=caller),
         omega0=omega0,
@@ -106,10 +107,10 @@ zero_mean : optional
         sfreq,
         tuple(centres.tolist()),
         tuple(sigmas.tolist()),
-        normalisation,
+        scaling,
         bool(zero_mean),
     )
-    return make_plan(wavelets, n_times, hop, width, padding, dtype, caller=caller)
+    return make_plan(wavelets, n_times, hop, width, pad_mode, dtype, caller=caller)
 
 
 def morlet_transform(
@@ -121,8 +122,8 @@ def morlet_transform(
     n_cycles: Any = None,
     n_columns: int | None = None,
     hop_length: int | None = None,
-    normalisation: str = "amplitude",
-    padding: str = "zero",
+    scaling: str = "amplitude",
+    pad_mode: str = "constant",
     zero_mean: bool = False,
     demean: bool = True,
     out: np.ndarray | None = None,
@@ -133,7 +134,7 @@ def morlet_transform(
     ----------
     X : ndarray or Tensor of shape (..., n_channels, n_times)
         Signals, float32 or float64.
-    freqs, sfreq, omega0, n_cycles, n_columns, hop_length, normalisation, padding, \
+    freqs, sfreq, omega0, n_cycles, n_columns, hop_length, scaling, pad_mode, \
 zero_mean, demean : optional
         As in :func:`morlet_power`.
     out : ndarray of shape (..., n_channels, n_freqs, n_columns), optional
@@ -169,8 +170,8 @@ zero_mean, demean : optional
         n_cycles=n_cycles,
         n_columns=n_columns,
         hop_length=hop_length,
-        normalisation=normalisation,
-        padding=padding,
+        scaling=scaling,
+        pad_mode=pad_mode,
         zero_mean=zero_mean,
         caller="morlet_transform",
     )
@@ -186,8 +187,8 @@ def morlet_power(
     n_cycles: Any = None,
     n_columns: int | None = None,
     hop_length: int | None = None,
-    normalisation: str = "amplitude",
-    padding: str = "zero",
+    scaling: str = "amplitude",
+    pad_mode: str = "constant",
     zero_mean: bool = False,
     demean: bool = True,
     out: np.ndarray | None = None,
@@ -216,12 +217,12 @@ def morlet_power(
     hop_length : int, optional
         Or the number of samples from column to column, and as many columns as begin
         in the window. Without either, a column for every sample.
-    normalisation : {"amplitude", "torrence-compo", "mne"}, default="amplitude"
+    scaling : {"amplitude", "torrence-compo", "mne"}, default="amplitude"
         ``"amplitude"``: a sine of amplitude A has power A ** 2 at its frequency.
         ``"torrence-compo"``: wavelets of energy one; white noise of variance v has
         power v at every frequency. ``"mne"``: twice that power, as in
         ``mne.time_frequency.tfr_array_morlet``.
-    padding : {"zero", "reflect", "periodic"}, default="zero"
+    pad_mode : {"constant", "reflect", "wrap"}, default="constant"
         How the signal goes on beyond its ends: zeros, as in Torrence and Compo; mirrors
         at the first and the last sample; or again from the other end, where `n_times`
         must be a multiple of the hop.
@@ -292,8 +293,8 @@ def morlet_power(
         n_cycles=n_cycles,
         n_columns=n_columns,
         hop_length=hop_length,
-        normalisation=normalisation,
-        padding=padding,
+        scaling=scaling,
+        pad_mode=pad_mode,
         zero_mean=zero_mean,
         caller="morlet_power",
     )

@@ -12,7 +12,7 @@ from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.levels import power_to_levels
 from hmsklearn.signal.multitaper import (
     DETRENDS,
-    NORMALISATIONS,
+    SCALINGS,
     WEIGHTINGS,
     multitaper_power,
 )
@@ -57,7 +57,7 @@ class MultitaperSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         Steps of the iteration.
     periodic : bool, default=False
         Whether tapers are those of MNE, of one sample more without the last.
-    normalisation : {"density", "two-sided", "length"}, default="density"
+    scaling : {"density", "two-sided", "length"}, default="density"
         One-sided density per Hz, the same without the negative frequencies, or
         one-sided density times `sfreq`.
     output : {"db", "linear", "log", "log10", "log1p"}, default="db"
@@ -71,7 +71,7 @@ class MultitaperSpectrogramizer(LevelsMixin, BaseSignalTransformer):
     top_db : float or None, default=80.0
         With ``output="db"``, cells further below their image's maximum are raised to
         that distance; None leaves them.
-    per : {"image", "window"}, default="image"
+    per : {"plane", "window"}, default="plane"
         Whether `ref` and `top_db` refer to each image's own maximum, or to that of all
         images of a window.
     eps : float, default=1e-6
@@ -144,13 +144,13 @@ class MultitaperSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         weighting: str = "unity",
         adaptive_steps: int = 10,
         periodic: bool = False,
-        normalisation: str = "density",
+        scaling: str = "density",
         output: str = "db",
         exponent: float = 2.0,
         ref: str | float = "max",
         amin: float = 1e-10,
         top_db: float | None = 80.0,
-        per: str = "image",
+        per: str = "plane",
         eps: float = 1e-6,
         clip: tuple[float | None, float | None] | None = None,
         offset: float = 0.0,
@@ -168,7 +168,7 @@ class MultitaperSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         self.weighting = weighting
         self.adaptive_steps = adaptive_steps
         self.periodic = periodic
-        self.normalisation = normalisation
+        self.scaling = scaling
         self.output = output
         self.exponent = exponent
         self.ref = ref
@@ -191,7 +191,7 @@ class MultitaperSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         check_choice(self.detrend, "detrend", DETRENDS, caller=caller)
         check_choice(self.weighting, "weighting", WEIGHTINGS, caller=caller)
         check_integer(self.adaptive_steps, "adaptive_steps", caller=caller, low=1)
-        check_choice(self.normalisation, "normalisation", NORMALISATIONS, caller=caller)
+        check_choice(self.scaling, "scaling", SCALINGS, caller=caller)
         if not isinstance(self.periodic, (bool, np.bool_)):
             raise ValueError(
                 f"{caller}: periodic must be True or False, got {self.periodic!r}."
@@ -215,7 +215,7 @@ class MultitaperSpectrogramizer(LevelsMixin, BaseSignalTransformer):
             weighting=self.weighting,
             adaptive_steps=self.adaptive_steps,
             periodic=self.periodic,
-            normalisation=self.normalisation,
+            scaling=self.scaling,
         )
         levels = self._levels()
         if out is None:

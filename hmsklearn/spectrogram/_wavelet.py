@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
-from hmsklearn._params import check_real
+from hmsklearn._params import check_choice, check_real
 from hmsklearn.signal.arrays import Array
 from hmsklearn.signal.levels import power_to_levels
-from hmsklearn.signal.superlets import superlet_plan
+from hmsklearn.signal.superlets import KINDS, superlet_plan
+from hmsklearn.signal.wavelet_bank import SCALINGS
 from hmsklearn.signal.wavelet_fold import FoldPlan
-from hmsklearn.signal.wavelet_grid import wavelet_frequencies
+from hmsklearn.signal.wavelet_grid import SPACINGS, wavelet_frequencies
 from hmsklearn.signal.wavelet_run import folded_power
 from hmsklearn.signal.wavelet_shapes import check_columns, check_freqs
 from hmsklearn.signal.wavelets import morlet_plan
@@ -44,7 +46,8 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
         Equal ratios or equal differences of frequency.
     freqs : array-like of float, default=None
         Or the frequencies themselves, increasing, instead of the five parameters
-        above. See :func:`hmsklearn.signal.torrence_compo_frequencies`.
+        above, which then stay at their defaults. See
+        :func:`hmsklearn.signal.torrence_compo_frequencies`.
     omega0 : float, default=None
         Width of the wavelets as Torrence and Compo give it, 6 where `n_cycles` is not
         given either. Frequencies are then Fourier frequencies.
@@ -55,20 +58,22 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
         Order of superlets, or that of the lowest and of the highest row; None for
         plain wavelets. See :func:`hmsklearn.signal.superlet_power`.
     superlet : {"multiplicative", "additive"}, default="multiplicative"
-        How the cycles grow within a superlet.
+        How the cycles grow within a superlet. Only with `order`.
     fractional : bool, default=True
-        Whether the orders of superlets may be fractions, or are rounded.
+        Whether the orders of superlets may be fractions, or are rounded. Only with
+        `order`.
     n_columns : int, default=None
         Number of columns, the image's width, ``n_times // n_columns`` samples apart;
         256 where `hop_length` is not given either.
     hop_length : int, default=None
         Or the samples from column to column, and as many columns as begin in the
         window.
-    normalisation : {"amplitude", "torrence-compo", "mne"}, default="amplitude"
+    scaling : {"amplitude", "torrence-compo", "mne"}, default="amplitude"
         ``"amplitude"``: a sine of amplitude A has power A ** 2. ``"torrence-compo"``:
         wavelets of energy one. ``"mne"``: twice that power. Superlets know the first.
-    padding : {"zero", "reflect", "periodic"}, default="zero"
-        How the signal goes on beyond its ends.
+    pad_mode : {"constant", "reflect", "wrap"}, default="constant"
+        How the signal goes on beyond its ends: zeros, mirror images, or again from the
+        other end.
     zero_mean : bool, default=False
         Whether the wavelets' means are made zero, which matters below 5 cycles.
     demean : bool, default=True
@@ -84,7 +89,7 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
     top_db : float or None, default=80.0
         With ``output="db"``, cells further below their image's maximum are raised to
         that distance; None leaves them.
-    per : {"image", "window"}, default="image"
+    per : {"plane", "window"}, default="plane"
         Whether `ref` and `top_db` refer to each image's own maximum, or to that of all
         images of a window.
     eps : float, default=1e-6
@@ -104,9 +109,10 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
     Raises
     ------
     ValueError
-        In ``fit``: if a parameter is unusable or contradicts another, a frequency is
-        above the Nyquist frequency, the windows are shorter than the scale (standard
-        deviation) of the longest wavelet or than `n_columns`, or `X` contains NaN.
+        In ``fit``: if a parameter is unusable, contradicts another or has been changed
+        without effect beside another, a frequency is above the Nyquist frequency,
+        the windows are shorter than the scale (standard deviation) of the longest
+        wavelet or than `n_columns`, or `X` contains NaN.
 
     Warns
     -----
@@ -129,9 +135,9 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
       output="linear", exponent=1``: complex Morlet of width beta 7, for which
       ``n_cycles = 2 pi sqrt(beta / 2)``; 40 x 625.
     - ``freqs=np.arange(0.5, 20, 0.7), n_cycles=7, hop_length=14,
-      normalisation="mne", output="log", eps=0``: MNE; 28 x 715.
+      scaling="mne", output="log", eps=0``: MNE; 28 x 715.
     - ``freqs=torrence_compo_frequencies(10_000, dj=0.081, fmax=50), hop_length=33,
-      normalisation="torrence-compo", output="log", exponent=1``: the starting point of
+      scaling="torrence-compo", output="log", exponent=1``: the starting point of
       the trainable wavelets of the pipeline that reached 0.25; 140 x 304.
     - ``order=(1, 16), fractional=False``: superlets, in the 1st place's ensemble.
 
@@ -172,8 +178,8 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
         fractional: bool = True,
         n_columns: int | None = None,
         hop_length: int | None = None,
-        normalisation: str = "amplitude",
-        padding: str = "zero",
+        scaling: str = "amplitude",
+        pad_mode: str = "constant",
         zero_mean: bool = False,
         demean: bool = True,
         output: str = "db",
@@ -181,7 +187,7 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
         ref: str | float = "max",
         amin: float = 1e-10,
         top_db: float | None = 80.0,
-        per: str = "image",
+        per: str = "plane",
         eps: float = 1e-6,
         clip: tuple[float | None, float | None] | None = None,
         offset: float = 0.0,
@@ -201,8 +207,8 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
         self.fractional = fractional
         self.n_columns = n_columns
         self.hop_length = hop_length
-        self.normalisation = normalisation
-        self.padding = padding
+        self.scaling = scaling
+        self.pad_mode = pad_mode
         self.zero_mean = zero_mean
         self.demean = demean
         self.output = output
@@ -224,18 +230,40 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
                     f"{type(self).__name__}: {name} must be True or False, got "
                     f"{getattr(self, name)!r}."
                 )
+        caller = type(self).__name__
+        check_choice(self.superlet, "superlet", KINDS, caller=caller)
+        check_choice(self.scaling, "scaling", SCALINGS, caller=caller)
+        if self.order is None:
+            self._refuse_changed(
+                ("superlet", "fractional"), "order=None asks for plain wavelets"
+            )
         self.frequencies_ = self._rows()
         plan = self._plan(X)
         duration = X.shape[-1] / plan.wavelets.sfreq
         sigmas = np.array(plan.wavelets.sigmas)
         covered = np.array(plan.wavelets.centres)[2 * math.sqrt(2) * sigmas > duration]
-        if covered.size and self.padding != "periodic":
+        if covered.size and self.pad_mode != "wrap":
             warnings.warn(
                 f"{type(self).__name__}: at {covered.max():.3g} Hz and below, windows "
                 f"of {duration:g} s are so short for the wavelets that the edges "
                 "influence every column. Raise fmin, or use fewer cycles.",
                 UserWarning,
                 stacklevel=3,
+            )
+
+    def _refuse_changed(self, names: tuple[str, ...], reason: str) -> None:
+        """Refuse parameters that would be ignored, unless at their defaults."""
+        known = inspect.signature(WaveletScalogramizer).parameters
+        changed = {}
+        for name in names:
+            value, default = getattr(self, name), known[name].default
+            if value is not default and not (np.isscalar(value) and value == default):
+                changed[name] = value
+        if changed:
+            given = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+            raise ValueError(
+                f"{type(self).__name__}: {reason}, got {given} with it. Leave "
+                f"{', '.join(changed)} at the default."
             )
 
     def _rows(self) -> np.ndarray:
@@ -251,11 +279,10 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
                 caller=caller,
             )
             return check_freqs(freqs, sfreq, caller=caller)
-        if self.n_freqs is not None or self.dj is not None:
-            raise ValueError(
-                f"{caller}: freqs lists the frequencies, got n_freqs={self.n_freqs!r} "
-                f"and dj={self.dj!r} with it. Leave them None."
-            )
+        check_choice(self.spacing, "spacing", SPACINGS, caller=caller)
+        self._refuse_changed(
+            ("fmin", "fmax", "n_freqs", "dj", "spacing"), "freqs lists the frequencies"
+        )
         freqs = check_freqs(self.freqs, sfreq, caller=caller)
         if (np.diff(freqs) <= 0).any():
             raise ValueError(
@@ -274,7 +301,7 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
         common = {
             **self._columns(),
             "sfreq": self.sfreq,
-            "padding": self.padding,
+            "pad_mode": self.pad_mode,
             "zero_mean": self.zero_mean,
             "caller": caller,
         }
@@ -287,14 +314,14 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
                 self.frequencies_,
                 omega0=self.omega0,
                 n_cycles=self.n_cycles,
-                normalisation=self.normalisation,
+                scaling=self.scaling,
                 **common,
             )
-        if self.omega0 is not None or self.normalisation != "amplitude":
+        if self.omega0 is not None or self.scaling != "amplitude":
             raise ValueError(
                 f"{caller}: order={self.order!r} asks for superlets, which take "
-                f"n_cycles and normalisation='amplitude', got omega0={self.omega0!r} "
-                f"and normalisation={self.normalisation!r}."
+                f"n_cycles and scaling='amplitude', got omega0={self.omega0!r} "
+                f"and scaling={self.scaling!r}."
             )
         return superlet_plan(
             X.shape[-1],

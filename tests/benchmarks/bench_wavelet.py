@@ -70,7 +70,7 @@ def jobs():
     step = WaveletScalogramizer(
         freqs=FREQS,
         n_cycles=CYCLES,
-        normalisation="mne",
+        scaling="mne",
         demean=False,
         output="linear",
     ).fit(X)

@@ -34,9 +34,7 @@ def frames_of(X, detrend, window_seconds, step_seconds, sfreq):
     return remove_trend(frames, type=detrend) if detrend else frames
 
 
-def by_definition(
-    X, detrend="linear", weighting="unity", normalisation="density", **given
-):
+def by_definition(X, detrend="linear", weighting="unity", scaling="density", **given):
     """Window by window and taper by taper, with full transforms, in float64."""
     p = {**LAYOUT, **given}
     periodic, steps = p.pop("periodic", False), p.pop("adaptive_steps", 10)
@@ -67,11 +65,11 @@ def by_definition(
             power /= w.sum(axis=-2, keepdims=True)
         power = power[..., 0, :]
     freqs = np.fft.rfftfreq(n_fft, 1 / fs)
-    if normalisation != "two-sided":
+    if scaling != "two-sided":
         power[..., 1:] *= 2
         if n_fft % 2 == 0:
             power[..., -1] /= 2
-    if normalisation != "length":
+    if scaling != "length":
         power /= fs
     keep = (freqs >= p["fmin"] - 1e-9) & (freqs <= p["fmax"] + 1e-9)
     return power[..., keep].swapaxes(-1, -2)
@@ -87,7 +85,7 @@ def eeg_like(rng, *shape):
 VARIANTS = {
     "7th place": {},
     "organisers": dict(
-        time_bandwidth=2, step_seconds=2, normalisation="two-sided", n_tapers=3
+        time_bandwidth=2, step_seconds=2, scaling="two-sided", n_tapers=3
     ),
     "blocks that overlap": dict(time_bandwidth=2, step_seconds=0.75),
     "no common blocks": dict(time_bandwidth=2, step_seconds=0.455),
@@ -104,7 +102,7 @@ VARIANTS = {
         periodic=True, weighting="eigen", detrend="constant", n_fft=800, n_tapers=10
     ),
     "raw": dict(detrend=None, time_bandwidth=4),
-    "length": dict(normalisation="length", weighting="eigen"),
+    "length": dict(scaling="length", weighting="eigen"),
     "adaptive": dict(weighting="adaptive"),
     "adaptive, all bins": dict(weighting="adaptive", fmin=0, fmax=100.0),
     "other rate": dict(sfreq=256.0, window_seconds=2.0, fmax=25.0, time_bandwidth=3),
@@ -208,7 +206,7 @@ def test_equals_mne_on_sliding_windows(rng, low_bias, normalization, half_bandwi
         detrend="constant",
         weighting="eigen",
         periodic=True,
-        normalisation={"full": "density", "length": "length"}[normalization],
+        scaling={"full": "density", "length": "length"}[normalization],
     )
     np.testing.assert_allclose(multitaper_power(X, **kwargs), expected, rtol=1e-9)
     np.testing.assert_allclose(
@@ -276,8 +274,8 @@ def test_the_power_of_a_sine_and_of_noise(rng):
     power = multitaper_power(sine, fmin=0, fmax=100)
     np.testing.assert_allclose(power.sum(axis=-2) * 200 / 1024, 800, rtol=1e-3)
     noise = rng.normal(0, 3, (1, 50, 8000))
-    for normalisation, level in (("density", 2), ("two-sided", 1), ("length", 400)):
-        power = multitaper_power(noise, normalisation=normalisation)
+    for scaling, level in (("density", 2), ("two-sided", 1), ("length", 400)):
+        power = multitaper_power(noise, scaling=scaling)
         assert power.mean() == pytest.approx(level * 9 / 200, rel=0.02)
 
 
@@ -423,7 +421,7 @@ def test_a_block_needs_few_numbers():
         ({"detrend": "quadratic"}, "detrend must be one of 'linear'"),
         ({"weighting": "eigenvalue"}, "weighting must be one of .*mean 'eigen'"),
         ({"adaptive_steps": 0}, "adaptive_steps must be an integer at least 1"),
-        ({"normalisation": "full"}, "normalisation must be one of 'density'"),
+        ({"scaling": "full"}, "scaling must be one of 'density'"),
         ({"window_seconds": 6}, "1000 samples in time.*1200 are needed"),
     ],
 )

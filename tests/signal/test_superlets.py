@@ -156,6 +156,7 @@ def test_polarity_scale_nan_and_out(rng):
     [
         ({"order": 0.5}, "order must be .*at least 1"),
         ({"order": (1, 2, 3)}, r"order must be a number, or a pair .*\(1, 2, 3\)"),
+        ({"order": [[1], [2, 3]]}, r"order must be a number, or a pair"),
         ({"order": (1, None)}, "order must be a finite number"),
         ({"n_cycles": 0}, "n_cycles must be .*at least 1"),
         ({"n_cycles": [3, 4]}, "n_cycles must be a finite number"),
@@ -164,7 +165,8 @@ def test_polarity_scale_nan_and_out(rng):
         ({"sfreq": -1}, "sfreq must be"),
         ({"order": 40, "freqs": [0.5]}, "longer than a window of 1000 samples"),
         ({"n_columns": 2000}, "1000 samples"),
-        ({"padding": "odd"}, "padding must be one of"),
+        ({"pad_mode": ["wrap"]}, "pad_mode must be one of"),
+        ({"pad_mode": "odd"}, "pad_mode must be one of"),
     ],
 )
 def test_errors(options, text):

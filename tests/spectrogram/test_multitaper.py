@@ -34,7 +34,7 @@ def test_the_7th_places_images(rng):
 def test_the_organisers_transform(rng):
     X = rng.normal(0, 30, (1, 16, 10_000))
     step = MultitaperSpectrogramizer(
-        time_bandwidth=2, step_seconds=2, normalisation="two-sided", output="linear"
+        time_bandwidth=2, step_seconds=2, scaling="two-sided", output="linear"
     ).fit(X)
     assert step.transform(X).shape == (1, 16, 100, 24)
     assert step.n_tapers_ == 3
@@ -48,7 +48,7 @@ def test_the_organisers_transform(rng):
         ({"time_bandwidth": 2, "n_tapers": 3}, {"output": "log1p"}),
         ({"weighting": "adaptive"}, {"ref": 1.0, "top_db": None, "clip": (-20, 30)}),
         ({"weighting": "eigen"}, {"per": "window", "offset": 40, "scale": 40}),
-        ({"detrend": None, "normalisation": "length"}, {"output": "log", "eps": 1e-3}),
+        ({"detrend": None, "scaling": "length"}, {"output": "log", "eps": 1e-3}),
         ({"periodic": True, "n_fft": 800}, {"output": "linear", "exponent": 1}),
     ],
 )
@@ -130,7 +130,7 @@ def test_silence():
         ({"detrend": "line"}, "detrend must be one of .*Did you mean 'linear'"),
         ({"weighting": "mean"}, "weighting must be one of 'unity'"),
         ({"adaptive_steps": 1.5}, "adaptive_steps must be an integer"),
-        ({"normalisation": None}, "normalisation must be one of 'density'"),
+        ({"scaling": None}, "scaling must be one of 'density'"),
         ({"periodic": "yes"}, "periodic must be True or False, got 'yes'"),
         ({"output": "decibel"}, "output must be one of"),
         ({"clip": (3, 1)}, "lower bound must be below"),

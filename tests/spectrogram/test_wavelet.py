@@ -59,11 +59,11 @@ def test_is_power_and_levels(long_signals):
     )
     np.testing.assert_array_equal(superlets, expected)
     options = {
-        "padding": "reflect",
+        "pad_mode": "reflect",
         "zero_mean": True,
         "demean": False,
         "n_cycles": 2.5,
-        "normalisation": "mne",
+        "scaling": "mne",
         "hop_length": 99,
     }
     images = WaveletScalogramizer(output="linear", **options)
@@ -107,7 +107,7 @@ def test_recipe_with_mne_on_real_eeg(real_windows):
         freqs=np.arange(0.5, 20, 0.7),
         n_cycles=7,
         hop_length=14,
-        normalisation="mne",
+        scaling="mne",
         demean=False,
         output="log",
         eps=0.0,
@@ -147,7 +147,7 @@ def test_learnable_wavelets_before_learning(rng):
     step = WaveletScalogramizer(
         freqs=freqs,
         hop_length=33,
-        normalisation="torrence-compo",
+        scaling="torrence-compo",
         zero_mean=True,
         demean=False,
         output="log",
@@ -227,8 +227,8 @@ def test_rows_under_the_cone_of_influence_are_announced(long_signals):
         step.fit(long_signals[..., :1000])
     assert np.isfinite(step.transform(long_signals[..., :1000])).all()
     WaveletScalogramizer(n_cycles=7, fmin=0.64).fit(long_signals[..., :1000])
-    periodic = WaveletScalogramizer(n_cycles=7, padding="periodic", hop_length=10)
-    periodic.fit(long_signals[..., :1000])
+    wrapped = WaveletScalogramizer(n_cycles=7, pad_mode="wrap", hop_length=10)
+    wrapped.fit(long_signals[..., :1000])
 
 
 def test_nan_names_the_imputer(long_signals):
@@ -256,17 +256,36 @@ def test_nan_names_the_imputer(long_signals):
         ({"n_cycles": [7, 7]}, "one for each of the 64 frequencies"),
         ({"order": 0}, "order must be .*at least 1"),
         ({"order": 2, "omega0": 6}, "asks for superlets.*omega0=6"),
-        ({"order": 2, "normalisation": "mne"}, "asks for superlets.*'mne'"),
-        ({"order": 2, "superlet": "divisive"}, "kind must be one of"),
+        ({"order": 2, "scaling": "mne"}, "asks for superlets.*'mne'"),
+        ({"order": 2, "superlet": "divisive"}, "superlet must be one of .*'divisive'"),
+        ({"superlet": "divisive"}, "superlet must be one of .*'divisive'"),
+        ({"superlet": None}, "superlet must be one of"),
+        ({"superlet": "additive"}, "superlet='additive' with it. Leave superlet at"),
+        ({"fractional": False}, "order=None asks .*fractional=False with it"),
+        ({"order": [[1], [2, 3]]}, "order must be a number, or a pair"),
+        ({"order": 2, "scaling": ["mne"]}, "scaling must be one of"),
+        ({"n_cycles": ["x"] * 64}, "n_cycles must be .* the 64 frequencies.*Give"),
+        ({"n_cycles": "x"}, "n_cycles must be .*, got 'x'. Give numbers"),
+        ({"n_cycles": [[3], [3, 4]]}, "n_cycles must be .*one number for each"),
+        ({"n_cycles": [True] * 64}, "n_cycles must be .*one number for each"),
+        ({"n_cycles": [3j] * 64}, "n_cycles must be .*one number for each"),
+        ({"freqs": ["5", "6"]}, "freqs must be a list .*Give numbers"),
+        ({"freqs": [[5.0], [6.0, 7.0]]}, "freqs must be a list .*Give numbers"),
+        ({"freqs": [5.0], "spacing": "linear"}, "lists .*spacing='linear' with it"),
+        ({"freqs": [5.0], "spacing": "mel"}, "spacing must be one of"),
+        ({"freqs": [5.0], "fmin": 1.0}, "lists .*fmin=1.0 with it. Leave fmin at"),
+        ({"freqs": [5.0], "fmax": 9.0, "dj": 0.1}, "fmax=9.0, dj=0.1 with it. Leave"),
+        ({"freqs": [5.0], "fmin": np.ones(2)}, "lists the frequencies, got fmin="),
         ({"fractional": 1}, "fractional must be True or False"),
         ({"zero_mean": None}, "zero_mean must be True or False"),
         ({"demean": "mean"}, "demean must be True or False"),
         ({"n_columns": 256, "hop_length": 39}, "both say where the columns"),
         ({"hop_length": 0}, "hop_length must be an integer at least 1"),
         ({"n_columns": 20_000}, "10000 samples.*at least 20000 are needed"),
-        ({"normalisation": "unit"}, "normalisation must be one of"),
-        ({"padding": "constant"}, "padding must be one of"),
-        ({"padding": "periodic"}, "multiple of the 39.*Crop the windows to 9984"),
+        ({"scaling": "unit"}, "scaling must be one of"),
+        ({"pad_mode": "zero"}, "pad_mode must be one of 'constant', 'reflect', 'wrap'"),
+        ({"pad_mode": ["wrap"]}, "pad_mode must be one of"),
+        ({"pad_mode": "wrap"}, "multiple of the 39.*Crop the windows to 9984"),
         ({"fmin": 0.01}, "longer than a window of 10000 samples"),
         ({"output": "dB"}, "output must be one of"),
         ({"exponent": 0}, "exponent must be"),
@@ -277,6 +296,18 @@ def test_nan_names_the_imputer(long_signals):
 def test_errors_come_in_fit(long_signals, params, text):
     with pytest.raises(ValueError, match=f"^WaveletScalogramizer: .*{text}"):
         WaveletScalogramizer(**params).fit(long_signals)
+
+
+def test_defaults_beside_freqs_and_without_order_are_no_contradiction(long_signals):
+    step = WaveletScalogramizer(
+        freqs=[2.0, 5.0],
+        fmin=0.5,
+        fmax=20,
+        spacing="log",
+        superlet="multiplicative",
+        fractional=np.bool_(True),
+    )
+    assert step.fit_transform(long_signals[:1]).shape == (1, 3, 2, 256)
 
 
 def test_windows_too_short(long_signals):
