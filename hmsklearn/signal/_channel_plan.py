@@ -84,8 +84,8 @@ def make_plan(data: bytes, shape: tuple[int, int]) -> Plan:
         common = _find_common(matrix, rest)
         if common is None:
             channels = np.flatnonzero(matrix[rest].any(axis=0)).tolist()
-            weights = Constant(matrix[np.ix_(rest, channels)])
-            sums = Sums(tuple(rest), tuple(channels), weights)
+            part = Constant(matrix[np.ix_(rest, channels)])
+            sums = Sums(tuple(rest), tuple(channels), part)
     return Plan(
         make_runs(tuple(pairs)), tuple(pairs), tuple(singles), common, sums, place
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def check_tensors_refused(name: str, estimator: Any, data: CheckData) -> None:
         ("no windows", X[:0]),
     ):
         assert_raises(
-            lambda bad=bad: fitted.transform(bad),
+            partial(fitted.transform, bad),
             f"{name}: a tensor of {what}",
             named=estimator,
         )
