@@ -14,7 +14,7 @@ from sklearn.utils import check_array
 
 from hmsklearn.signal.arrays import is_tensor
 
-__all__ = ["admit", "check_windows", "float_dtype"]
+__all__ = ["WindowError", "admit", "check_windows", "float_dtype"]
 
 _NAN_REMEDY = "Fill them first, for instance with hmsklearn.preprocessing.NaNImputer."
 _DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
@@ -23,6 +23,34 @@ _AXES = {
     3: "(n_windows, n_channels, n_times)",
     4: "(n_windows, n_planes, height, width)",
 }
+
+
+class WindowError(ValueError):
+    """Something is wrong with one window, whose number stands in the message.
+
+    Who passed on a part of the windows can say the number that it has in the whole.
+
+    Parameters
+    ----------
+    before : str
+        The message up to the number.
+    window : int
+        Number of the window.
+    after : str
+        The rest of the message.
+
+    Examples
+    --------
+    >>> print(WindowError("X is wrong (window ", 3, ")."))
+    X is wrong (window 3).
+    """
+
+    def __init__(self, before: str, window: int, after: str) -> None:
+        super().__init__(before, window, after)
+        self.before, self.window, self.after = before, window, after
+
+    def __str__(self) -> str:
+        return f"{self.before}{self.window}{self.after}"
 
 
 def check_windows(
@@ -237,13 +265,16 @@ def _check_finite(
     for window, values in enumerate(X, start=first):
         if np.isinf(values).any():
             channel = int(np.argwhere(np.isinf(values))[0][0])
-            raise ValueError(
-                f"{caller}: X contains infinity (first in window {window}, channel "
-                f"{channel}). No transform is defined for it: repair the recording."
+            raise WindowError(
+                f"{caller}: X contains infinity (first in window ",
+                window,
+                f", channel {channel}). No transform is defined for it: repair the "
+                "recording.",
             )
         if not allow_nan and np.isnan(values).any():
             channel = int(np.argwhere(np.isnan(values))[0][0])
-            raise ValueError(
-                f"{caller}: X contains NaN (first in window {window}, channel "
-                f"{channel}). {remedy}"
+            raise WindowError(
+                f"{caller}: X contains NaN (first in window ",
+                window,
+                f", channel {channel}). {remedy}",
             )

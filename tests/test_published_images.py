@@ -22,6 +22,7 @@ from hmsklearn.imaging import (
     WaveformPlotter,
     WindowUnion,
 )
+from hmsklearn.montage import get_montage
 from hmsklearn.preprocessing import (
     AmplitudeScaler,
     ButterworthFilter,
@@ -76,37 +77,20 @@ MEL_3RD = {
     "scale": 1.0,
     "width_multiple": 1,
 }
-# The two neighbours of each difference in the ring of the two chains of a side.
-INTERLEAVED = [
-    f"{side}{chain}{place}" for chain in "LP" for place in range(4) for side in "LR"
-]
-
-
-def ring_neighbours():
-    ring = [("L", place) for place in range(4)] + [
-        ("P", 3 - place) for place in range(4)
-    ]
-    where = {name: i for i, name in enumerate(INTERLEAVED)}
-    neighbours = {}
-    for side in "LR":
-        for i, (chain, place) in enumerate(ring):
-            around = (ring[i - 1], ring[(i + 1) % len(ring)])
-            neighbours[where[f"{side}{chain}{place}"]] = [
-                where[f"{side}{c}{p}"] for c, p in around
-            ]
-    return [neighbours[i] for i in range(16)]
 
 
 def three_contrasts(mel):
     """Three planes: the stack, less the mean of the others, less the neighbours."""
     stack = ImageTiler("column")
+    montage = get_montage("3rd")
+    ring = MontageTransformer(montage.minus_neighbours(), ch_names=montage.names)
     return make_pipeline(
         mel,
         WindowUnion(
             [
                 ("plain", stack),
                 ("others", make_pipeline(PlaneContrast(), stack)),
-                ("ring", make_pipeline(PlaneContrast(ring_neighbours()), stack)),
+                ("ring", make_pipeline(ring, stack)),
             ],
             join="planes",
         ),
@@ -209,6 +193,12 @@ def mel_4t(height, width, duration=50, low=0.5, high=30.0):
             pad_mode="reflect",
             width_multiple=width,
         ),
+    )
+
+
+def narai(freqs):
+    return WaveletScalogramizer(
+        freqs=freqs, n_cycles=7, hop_length=14, scaling="mne", output="log", eps=0
     )
 
 
@@ -528,15 +518,25 @@ EEG_IMAGES = {
     "AN": (
         eeg(
             "double_banana_ekg",
-            WaveletScalogramizer(
-                freqs=np.arange(0.5, 20.0, 0.7),
-                n_cycles=7.0,
-                hop_length=14,
-                output="log",
-            ),
-            ImageStandardizer(),
+            narai(np.arange(0.5, 20.0, 0.7)),
+            ImageStandardizer(per=[range(18), [18]]),
         ),
         (19, 28, 715),
+    ),
+    "AN, bundles": (
+        eeg(
+            "double_banana_ekg",
+            narai(np.arange(0.5, 20.1, 0.25)),
+            WindowUnion(
+                [
+                    ("chains", ChainMean("double_banana_ekg", chains=None)),
+                    ("ekg", ImageTiler([[18]])),
+                ],
+                join="planes",
+            ),
+            ImageStandardizer(per=[range(5), [5]]),
+        ),
+        (6, 79, 715),
     ),
     # 4.7
     "2nd raw": (
@@ -604,8 +604,10 @@ EEG_IMAGES = {
 KAGGLE_IMAGES = {
     "public": (make_pipeline(KaggleSpectrogramImager(height=128)), (4, 128, 256)),
     "15th": (
-        KaggleSpectrogramImager(differences="power", clip=(-7.0, 10.0)),
-        (10, 100, 256),
+        KaggleSpectrogramImager(
+            differences="power", clip=(-7, 10), width=None, standardize="window"
+        ),
+        (10, 100, 300),
     ),
     "5th": (
         KaggleSpectrogramImager(offset=-2.0, scale=12.0, standardize=None),
@@ -619,6 +621,12 @@ KAGGLE_IMAGES = {
             ImageStandardizer(),
         ),
         (1, 518, 518),
+    ),
+    "4b": (
+        KaggleSpectrogramImager(
+            output="log10", eps=1e-4, offset=-3, scale=0.1, standardize=None
+        ),
+        (4, 100, 256),
     ),
     "CR global features": (
         make_pipeline(KaggleSpectrogramImager(), PanelStatistics()),
@@ -675,7 +683,7 @@ TABLE_IMAGES = {
                 )
             ],
             [
-                KaggleSpectrogramImager(width=100, output="db", clip=None),
+                KaggleSpectrogramImager(width=100, output="db", standardize=None),
                 ImageTiler("column"),
                 ImageResizer((512, 256)),
             ],
@@ -793,10 +801,8 @@ TABLE_IMAGES = {
                         ],
                         [
                             KaggleSpectrogramImager(
-                                width=None,
                                 output="log10",
                                 eps=1e-6,
-                                clip=None,
                                 standardize=ImageStandardizer("quantile"),
                             ),
                             ImageTiler("column"),

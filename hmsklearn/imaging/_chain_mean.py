@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,14 +87,19 @@ class ChainMean(BaseSignalTransformer):
                 f"{caller}: the montage {montage.name!r} names no chains. Give a "
                 "Montage whose `chains` says which derivations belong together."
             )
-        chains = tuple(montage.chains) if self.chains is None else self.chains
-        if isinstance(chains, str) or not len(chains):
+        chains: Any = self.chains
+        if chains is None:
+            chains = tuple(montage.chains)
+        if isinstance(chains, str) or not isinstance(chains, Iterable):
+            chains = ()
+        chains = tuple(chains)
+        if not chains:
             raise ValueError(
                 f"{caller}: chains must be a list of names out of "
-                f"{', '.join(montage.chains)}, got {chains!r}."
+                f"{', '.join(montage.chains)}, got {self.chains!r}."
             )
         for chain in chains:
-            if chain not in montage.chains:
+            if not isinstance(chain, str) or chain not in montage.chains:
                 close = difflib.get_close_matches(
                     str(chain).upper(), list(montage.chains), n=2, cutoff=0.4
                 )
@@ -109,7 +114,7 @@ class ChainMean(BaseSignalTransformer):
                 f"{montage.name!r} has {len(montage)} derivations. Give the montage "
                 "that X is in, the one of the MontageTransformer before."
             )
-        self.chains_ = tuple(chains)
+        self.chains_ = chains
         self._groups = [tuple(montage.chains[chain]) for chain in self.chains_]
 
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from hmsklearn.signal.standardize import METHODS, Per, standardize
 
 __all__ = ["ImageStandardizer"]
 
-_PER = ("image", "plane", "row")
+_PER = ("window", "plane", "row")
 
 
 class ImageStandardizer(BaseSignalTransformer):
@@ -27,7 +27,7 @@ class ImageStandardizer(BaseSignalTransformer):
         ``(x - mean) / (standard deviation + eps)``; the range of the values to
         `value_range`, ``(x - min) / (max - min + eps)`` between its ends; the same
         after clipping to `quantiles`; or ``(x - mean) / std`` with given numbers.
-    per : "image", "plane", "row", int or sequence of sequences of int, default="image"
+    per : "window", "plane", "row", int or sequence of int sequences, default="window"
         What is standardised together: all planes of a window, each plane, each row
         (each channel of a signal), each band of so many rows of a plane (a stack of
         spectrograms has one for each), or groups of planes by position, such as
@@ -66,9 +66,10 @@ class ImageStandardizer(BaseSignalTransformer):
 
     References
     ----------
-    Per image with ``eps=1e-6``: the public notebooks of HMS and most solutions. Per
-    plane after padding: 7th place (discussion 492281). One mean and deviation for the
-    EEG rows and one for the EKG: A. Narai. Quantiles 1 and 99 %: 16th place.
+    Each picture with ``eps=1e-6``: the public notebooks of HMS and most solutions.
+    ``per="plane"`` after padding: 7th place (discussion 492281). One mean and deviation
+    for the EEG and one for the EKG, ``per=[range(18), [18]]``: A. Narai.
+    ``"quantile"``: 16th place.
 
     Examples
     --------
@@ -89,7 +90,7 @@ class ImageStandardizer(BaseSignalTransformer):
         self,
         method: str = "zscore",
         *,
-        per: Per = "image",
+        per: Per = "window",
         eps: float = 1e-6,
         mean: float | Sequence[float] = 0.0,
         std: float | Sequence[float] = 1.0,

@@ -48,8 +48,8 @@ class ImageTiler(BaseSignalTransformer):
     fill : float, default=0.0
         Value of empty tiles and of the canvas.
     n_planes : int, default=1
-        How many equal planes a single mosaic becomes. 3 suits networks that were
-        trained on colour pictures.
+        How many equal planes of the output a single mosaic becomes. 3 suits networks
+        that were trained on colour pictures.
     frames : bool, default=False
         Whether mosaics are frames of a film, on an axis of their own, instead of
         planes.
@@ -74,11 +74,12 @@ class ImageTiler(BaseSignalTransformer):
 
     Notes
     -----
-    ``(n_windows, n_planes, height, width)`` in, same dtype. Out comes ``(n_windows,
-    n_mosaics, height, width)``, with a single mosaic ``(n_windows, n_planes, height,
-    width)``, and with `frames` ``(n_windows, n_planes, n_mosaics, height, width)``,
-    planes before frames, as video networks have it. NaN stays NaN. Frequencies run
-    upwards with the row number, within each tile.
+    ``(n_windows, n_channels, height, width)`` in, one plane for each channel or
+    derivation; same dtype out. With the parameter `n_planes` out comes ``(n_windows,
+    n_planes, height, width)`` of a single mosaic, ``(n_windows, n_mosaics, height,
+    width)`` of several, and with `frames` ``(n_windows, n_planes, n_mosaics, height,
+    width)``, planes before frames, as video networks have it. NaN stays NaN.
+    Frequencies run upwards with the row number, within each tile.
 
     The competition's panels come as LL, RL, LP, RP. Solutions that say LL, LP, RL, RP
     need ``[[0], [2], [1], [3]]``.
@@ -162,8 +163,12 @@ class ImageTiler(BaseSignalTransformer):
         caller = type(self).__name__
         if self.names is None:
             return None
-        names = [] if isinstance(self.names, str) else list(self.names)
-        if len(set(names)) != n_planes or len(names) != n_planes:
+        try:
+            names = [] if isinstance(self.names, str) else list(self.names)
+            n_names = len(set(names))
+        except TypeError:
+            names, n_names = [], 0
+        if n_names != n_planes or len(names) != n_planes:
             raise ValueError(
                 f"{caller}: names must be a list of {n_planes} different names, one "
                 f"for each plane of X (axis 1), got {self.names!r}."

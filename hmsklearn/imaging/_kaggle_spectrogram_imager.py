@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from sklearn.base import clone
 
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_choice, check_integer
+from hmsklearn._windows import WindowError
 from hmsklearn.imaging._image_standardizer import ImageStandardizer
+from hmsklearn.imaging._panel_checks import check_zero_power, resolve_panels
 from hmsklearn.imaging._panel_images import (
     BASES,
     DIFFERENCES,
@@ -25,8 +28,10 @@ from hmsklearn.spectrogram._levels import LevelsMixin
 
 __all__ = ["KaggleSpectrogramImager"]
 
-_PANELS = ("LL", "RL", "LP", "RP")
-_STANDARDS = (None, "image", "plane")
+_STANDARDS = (None, "window", "plane")
+
+# Of the public notebooks, for natural logarithms.
+_CLIP = (-4.0, 8.0)
 
 
 class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
@@ -60,14 +65,15 @@ class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
         image of its own.
     eps : float, default=0.0
         Added before ``log`` and ``log10``.
-    clip : (float or None, float or None) or None, default=(-4.0, 8.0)
-        Bounds of the levels, before `offset` and `scale`. Those of ``log`` are bounds
-        of the power, e to the -4 and to the 8.
+    clip : "auto", (float or None, float or None) or None, default="auto"
+        Bounds of the levels, before `offset` and `scale`. ``"auto"`` is ``(-4, 8)``
+        with ``output="log"``, the notebooks' bounds (those of power are e to the -4 and
+        to the 8), and None with every other output, whose numbers mean something else.
     offset, scale : float, default=0.0 and 1.0
         The levels are ``(value + offset) / scale``.
-    standardize : None, "image", "plane" or ImageStandardizer, default="plane"
-        What follows: nothing; zero mean and unit deviation of all planes together or
-        of each; or any other :class:`ImageStandardizer`.
+    standardize : None, "window", "plane" or ImageStandardizer, default="plane"
+        What follows: nothing; zero mean and unit deviation of all planes of a window
+        together or of each plane; or any other :class:`ImageStandardizer`.
     missing : {"output", "levels", "power"}, default="output"
         Where NaN becomes 0: at the end, left out of mean and deviation; in the levels,
         before the standardisation; or in the power, before everything.
@@ -83,7 +89,8 @@ class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
     ------
     ValueError
         In ``fit``: for an unusable parameter, windows narrower than `width` or higher
-        than `height`, a logarithm that could meet 0, or infinite values.
+        than `height`, a logarithm that could meet 0, or infinite values. In ``fit`` and
+        ``transform``: for negative power.
 
     Notes
     -----
@@ -93,12 +100,17 @@ class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
     constant as well with the default standardisation. Differences follow in the order
     0 - 1, 0 - 2, 0 - 3, 1 - 2, 1 - 3, 2 - 3.
 
+    Negative power does not exist, so that arrays with some are refused: they hold
+    levels, or something else. Of tensors, whose values are not looked at, it counts as
+    no power at all.
+
     References
     ----------
     Default: the public notebooks of C. Deotte and T. Tawara for HMS. ``offset=-2,
-    scale=12, standardize=None``: 5th place (discussion 492652). ``output="db"``, and
-    ``output="log10", eps=1e-4, offset=-3, scale=0.1``: 4th (492240).
-    ``differences="power", clip=(-7, 10)``: 15th. ``output="log10", eps=1e-6,
+    scale=12, standardize=None``: 5th place (discussion 492652). ``width=100,
+    output="db", standardize=None``, and ``output="log10", eps=1e-4, offset=-3,
+    scale=0.1, standardize=None``: 4th (492240). ``width=None, differences="power",
+    clip=(-7, 10), standardize="window"``: 15th. ``output="log10", eps=1e-6,
     standardize=ImageStandardizer("quantile")``: 16th.
 
     Examples
@@ -131,7 +143,7 @@ class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
         amin: float = 1e-10,
         top_db: float | None = 80.0,
         eps: float = 0.0,
-        clip: tuple[float | None, float | None] | None = (-4.0, 8.0),
+        clip: str | tuple[float | None, float | None] | None = "auto",
         offset: float = 0.0,
         scale: float = 1.0,
         standardize: str | ImageStandardizer | None = "plane",
@@ -158,17 +170,14 @@ class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
         self._check_levels()
         check_choice(self.differences, "differences", DIFFERENCES, caller=caller)
         check_choice(self.missing, "missing", MISSING, caller=caller)
-        self._panels = self._check_panels(X.shape[1])
+        self._panels = resolve_panels(self.panels, X.shape[1], caller=caller)
         for name in ("width", "height"):
             if getattr(self, name) is not None:
                 check_integer(getattr(self, name), name, caller=caller, low=1)
         self._check_size(X)
-        bounded = self.clip is not None and self.clip[0] is not None
-        if self.output in BASES and self.eps == 0 and not bounded:
-            raise ValueError(
-                f"{caller}: output={self.output!r} of power that is 0 is infinite, "
-                "and the files hold many zeros. Give eps, or a lower bound in clip."
-            )
+        check_zero_power(
+            self.output, self.eps, self.exponent, self._bounds(), caller=caller
+        )
         if self.differences == "power" and not (self.output in BASES and self.eps == 0):
             raise ValueError(
                 f"{caller}: differences='power' are negative in part. Give "
@@ -177,36 +186,15 @@ class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
             )
         self.standardizer_ = self._make_standardizer(X)
 
-    def _check_panels(self, n_panels: int) -> list[int]:
-        caller = type(self).__name__
-        if self.panels is None:
-            return list(range(n_panels))
-        if isinstance(self.panels, str) or not len(self.panels):
+    def _bounds(self) -> Any:
+        if not isinstance(self.clip, str):
+            return self.clip
+        if self.clip != "auto":
             raise ValueError(
-                f"{caller}: panels must be a list of positions or names, got "
-                f"{self.panels!r}."
+                f"{type(self).__name__}: clip must be 'auto', None or a pair (low, "
+                f"high), got {self.clip!r}."
             )
-        found = []
-        for i, panel in enumerate(self.panels):
-            if isinstance(panel, str):
-                if n_panels != len(_PANELS):
-                    raise ValueError(
-                        f"{caller}: panels={self.panels!r} are names, which X with "
-                        f"{n_panels} planes (axis 1) does not have. Give positions."
-                    )
-                check_choice(panel, f"panels[{i}]", _PANELS, caller=caller)
-                found.append(_PANELS.index(panel))
-            else:
-                found.append(
-                    check_integer(
-                        panel, f"panels[{i}]", caller=caller, low=0, high=n_panels - 1
-                    )
-                )
-        if len(set(found)) != len(found):
-            raise ValueError(
-                f"{caller}: panels={self.panels!r} holds a panel twice. Leave one out."
-            )
-        return found
+        return _CLIP if self.output == "log" else None
 
     def _check_size(self, X: Array) -> None:
         caller = type(self).__name__
@@ -234,7 +222,7 @@ class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
             standardizer = ImageStandardizer(per=given)
         else:
             raise ValueError(
-                f"{caller}: standardize must be None, 'image', 'plane' or an "
+                f"{caller}: standardize must be None, 'window', 'plane' or an "
                 f"ImageStandardizer, got {given!r}."
             )
         # It must suit the planes, of which there is none yet.
@@ -256,13 +244,27 @@ class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
         height, width = self._inner(X)
         return self._n_planes(), self.height or height, width
 
+    def _admit(self, X: np.ndarray, where: slice) -> np.ndarray:
+        power = super()._admit(X, where)
+        negative = power < 0
+        if negative.any():
+            window, panel = np.argwhere(negative)[0][:2]
+            raise WindowError(
+                f"{type(self).__name__}: Negative values in data: X holds power, which "
+                "cannot be negative (first in window ",
+                where.start + int(window),
+                f", panel {panel}). Give the power itself, as HMSReader reads it, not "
+                "levels of it.",
+            )
+        return power
+
     def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
         start = (X.shape[-1] - self._inner(X)[1]) // 2
         columns = slice(start, start + self._inner(X)[1])
         if is_tensor(X):
             self._check_size(X)
             picked = torch.stack([X[:, i, :, columns] for i in self._panels], dim=1)
-            return self._pad(self._image(picked), None)
+            return self._pad(self._image(picked.clamp(min=0)), None)
         assert out is not None
         for x, y in zip(X, out, strict=True):
             # A copy, which the levels may be written into.
@@ -291,6 +293,11 @@ class KaggleSpectrogramImager(LevelsMixin, BaseSignalTransformer):
         each = np.arange(images.shape[1]).reshape(-1, 1, 1)
         size = (self.height, images.shape[-1])
         return tile_planes(images, each, size=size, out=out)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        return tags
 
     def _feature_names_out(self, names: list[str]) -> list[str]:
         picked = [names[i] for i in self._panels]

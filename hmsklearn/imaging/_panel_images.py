@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor
+from hmsklearn.signal.arrays import Array, is_tensor, namespace
 from hmsklearn.signal.levels import power_to_levels
 from hmsklearn.signal.panels import panel_differences
 
-__all__ = ["BASES", "DIFFERENCES", "MISSING", "panel_images", "without_nan"]
+__all__ = [
+    "BASES",
+    "DIFFERENCES",
+    "MISSING",
+    "log_power_bound",
+    "panel_images",
+    "without_nan",
+]
 
 #: Of what the differences of panels are taken.
 DIFFERENCES = (None, "power", "levels")
@@ -20,7 +28,7 @@ DIFFERENCES = (None, "power", "levels")
 MISSING = ("output", "levels", "power")
 
 #: The base of a logarithm, where clipping the power is clipping the levels.
-BASES = {"log": np.e, "log10": 10.0}
+BASES = {"log": math.e, "log10": 10.0}
 
 
 def panel_images(
@@ -65,6 +73,26 @@ def panel_images(
     return _with_differences(images) if differences == "levels" else images
 
 
+def log_power_bound(bound: float, output: str, exponent: float) -> float:
+    """Return the natural logarithm of the power that has a level.
+
+    Parameters
+    ----------
+    bound : float
+        The level.
+    output : {"log", "log10"}
+        Which logarithm it is.
+    exponent : float
+        2 for that of power, 1 for magnitude.
+
+    Returns
+    -------
+    float
+        The logarithm.
+    """
+    return bound * math.log(BASES[output]) * 2 / exponent
+
+
 def without_nan(X: Array) -> Array:
     """Replace NaN by 0."""
     if is_tensor(X):
@@ -86,13 +114,17 @@ def _with_differences(X: Array) -> Array:
 
 
 def _levels(power: Array, levels: dict[str, Any]) -> Array:
-    if levels["output"] in BASES and levels["eps"] == 0:
+    output, exponent = levels["output"], levels["exponent"]
+    if output in BASES and levels["eps"] < np.finfo(np.float32).tiny:
         # Clipped before the logarithm, which never sees a zero then.
-        base = BASES[levels["output"]] ** (2 / levels["exponent"])
-        low, high = (
-            None if bound is None else float(base**bound) for bound in levels["clip"]
-        )
-        power = power.clip(low, high)
+        largest = math.log(namespace(power).finfo(power.dtype).max)
+        logs = [
+            math.inf if bound is None else log_power_bound(bound, output, exponent)
+            for bound in levels["clip"]
+        ]
+        # Above the largest number there is nothing to clip.
+        bounds = [None if bound >= largest else math.exp(bound) for bound in logs]
+        power = power.clip(*bounds)
         levels = {**levels, "clip": None}
     if is_tensor(power):
         return power_to_levels(power, **levels)

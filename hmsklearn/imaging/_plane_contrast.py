@@ -34,6 +34,11 @@ class PlaneContrast(BaseSignalTransformer):
         In ``fit``: if `references` has not one entry for each plane, or names a plane
         that is none.
 
+    See Also
+    --------
+    hmsklearn.montage.Montage.minus_others : The same by names, as a montage.
+    hmsklearn.montage.Montage.minus_neighbours : Minus those beside each one.
+
     Notes
     -----
     Images ``(n_windows, n_planes, height, width)`` or signals ``(n_windows,
@@ -45,7 +50,8 @@ class PlaneContrast(BaseSignalTransformer):
     ----------
     The 3rd place of HMS (discussion 492471), whose second and third plane these are:
     relative to all others, and to the two neighbours in the ring of outer and inner
-    chain of a side.
+    chain of a side. ``MontageTransformer(montage.minus_neighbours(),
+    ch_names=montage.names)`` finds the neighbours by itself.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from sklearn.utils import get_tags
 
 from hmsklearn import _base
 from hmsklearn._compat import num_samples
-from hmsklearn._windows import check_windows
+from hmsklearn._windows import WindowError, check_windows, float_dtype
 from hmsklearn.signal.arrays import Array
 
 __all__ = [
@@ -138,8 +138,8 @@ def fit_view(view: Any, X: Any, y: Any, params: dict[str, Any], *, look: bool) -
 def view_output(view: Any, X: Any) -> Array:
     """Transform by a view, in the precision that the package computes in."""
     result = X if isinstance(view, str) else view.transform(X)
-    if isinstance(result, np.ndarray) and result.dtype.kind != "f":
-        return result.astype(np.float32)
+    if isinstance(result, np.ndarray):
+        return result.astype(float_dtype(result), copy=False)
     return result
 
 
@@ -192,10 +192,28 @@ def chunks_of(X: Any) -> list[slice]:
 
 
 @contextmanager
-def naming(name: str, caller: str) -> Iterator[None]:
-    """Say in errors which view they come from."""
+def naming(name: str, caller: str, first: int = 0) -> Iterator[None]:
+    """Say in errors which view they come from, and which window of `X` they mean.
+
+    Parameters
+    ----------
+    name : str
+        Name of the view.
+    caller : str
+        Name that starts the error messages.
+    first : int, default=0
+        Number of the first window that the view is given, in `X`.
+
+    Yields
+    ------
+    None
+        Once, for the view to be called.
+    """
     try:
         yield
+    except WindowError as error:
+        before = f"{caller}: view {name!r}: {error.before}"
+        raise WindowError(before, error.window + first, error.after) from error
     except (ValueError, TypeError, FileNotFoundError) as error:
         if type(error) not in (ValueError, TypeError, FileNotFoundError):
             raise

@@ -55,8 +55,9 @@ class WaveformImager(BaseSignalTransformer):
     Notes
     -----
     ``(n_windows, n_channels, n_times)`` in, ``(n_windows, n_planes, n_channels /
-    columns * rows, columns * width)`` out, where ``width`` is ``n_times / rows``, or
-    `n_times` with ``"repeated"``. Values are those of the samples, in the dtype of the
+    columns * rows, columns * width)`` out with the parameters `n_planes`, `rows` and
+    `columns`, where ``width`` is ``n_times / rows``, or `n_times` with ``"repeated"``.
+    Values are those of the samples, in the dtype of the
     input; NaN stays NaN. They should be of the size that networks like: put
     :class:`hmsklearn.preprocessing.AmplitudeScaler` before.
 

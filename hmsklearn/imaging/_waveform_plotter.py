@@ -20,8 +20,8 @@ class WaveformPlotter(BaseSignalTransformer):
     height, width : int, default=512
         Size of the image in pixels.
     amplitude : float, default=100.0
-        Microvolts at which a line reaches the edge of its lane. Larger ones are
-        clipped there.
+        Microvolts at which a line reaches the edge of its lane, from 1e-12 to 1e12.
+        Larger ones are clipped there.
     line_width : float, default=1.0
         Width of the lines in pixels, at least 0.5.
     overlap : float, default=0.0
@@ -56,12 +56,14 @@ class WaveformPlotter(BaseSignalTransformer):
     Notes
     -----
     ``(n_windows, n_channels, n_times)`` in microvolt in, ``(n_windows, n_planes,
-    height, width)`` out, in the dtype of the input: 0 where there is no line, 1 inside
-    of one, at its rim the share of the pixel that it covers. Channels go from top to
-    bottom. NaN is an error: put :class:`hmsklearn.preprocessing.NaNImputer` before. A
-    constant channel is a level line, in the centre of its lane if it is zero; signals
-    with a drift or an offset need :class:`hmsklearn.preprocessing.ButterworthFilter`
-    first, or they are clipped at the edges of their lanes.
+    height, width)`` out with the parameters `n_planes`, `height` and `width`, whatever
+    the number of channels, in the dtype of the input: 0 where there is no line, 1
+    inside of one, at its rim the share of the pixel that it covers. Channels go from
+    top to bottom. NaN is an error: put :class:`hmsklearn.preprocessing.NaNImputer`
+    before. A constant channel is a level line, in the centre of its lane if it is zero;
+    signals with a drift or an offset need
+    :class:`hmsklearn.preprocessing.ButterworthFilter` first, or they are clipped at the
+    edges of their lanes.
 
     Every sample shows: where many fall into one column of pixels, the line covers all
     that lies between them. Filtered real EEG differs from what matplotlib draws (Agg
@@ -113,7 +115,7 @@ class WaveformPlotter(BaseSignalTransformer):
         caller = type(self).__name__
         for name in ("height", "width", "n_planes"):
             check_integer(getattr(self, name), name, caller=caller, low=1)
-        check_real(self.amplitude, "amplitude", caller=caller, low=0, low_open=True)
+        check_real(self.amplitude, "amplitude", caller=caller, low=1e-12, high=1e12)
         check_real(self.line_width, "line_width", caller=caller, low=0.5)
         check_real(self.overlap, "overlap", caller=caller, low=0)
         for name in ("negative_up", "invert"):

@@ -73,7 +73,7 @@ class WindowUnion(ViewComposition, auto_wrap_output_keys=None):  # type: ignore[
     -----
     `X` are windows ``(n_windows, n_channels, n_times)``, images, or rows of a table
     where all views begin with a reader, which may read different things. The output is
-    a new array of the type that the views give.
+    a new array, float64 where a view gives that, else float32.
 
     ``transform`` works in chunks, shared among threads as in all transformers of this
     package: each view of a chunk goes to its place in the output at once, so that
@@ -281,11 +281,13 @@ class WindowUnion(ViewComposition, auto_wrap_output_keys=None):  # type: ignore[
         self.views_ = fitted
         return X
 
-    def _outputs(self, views: list[tuple[str, Any]], X: Any) -> list[Array]:
+    def _outputs(
+        self, views: list[tuple[str, Any]], X: Any, first: int = 0
+    ) -> list[Array]:
         caller = type(self).__name__
         results = []
         for name, view in views:
-            with naming(name, caller):
+            with naming(name, caller, first):
                 result = view_output(view, X)
                 if not (isinstance(result, np.ndarray) or is_tensor(result)):
                     raise TypeError(f"gave a {type(result).__name__}, not an array.")
@@ -326,7 +328,7 @@ class WindowUnion(ViewComposition, auto_wrap_output_keys=None):  # type: ignore[
             chunk = take(X, where)
             for number, view in enumerate(self.views_):
                 # One view after the other, so that one at a time is in memory.
-                [result] = self._outputs([view], chunk)
+                [result] = self._outputs([view], chunk, where.start)
                 plan.write(number, result, out[where])
 
         in_threads(run, chunks)

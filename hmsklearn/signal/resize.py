@@ -116,6 +116,12 @@ def _resize_tensor(
     images = X if X.ndim == 4 else X.reshape(-1, 1, *X.shape[-2:])
     if tuple(images.shape[-2:]) == tuple(size):
         return X.clone()
+    if mode == "bicubic" and not antialias:
+        # torch would weigh the neighbours along an axis that stays as it is with
+        # zeros, by which a NaN gets into them.
+        for axis in (-2, -1):
+            if images.shape[axis] == size[axis]:
+                return _stretch_lines(X, axis, size)
     # On the CPU, torch 2.11 mixes up the rows of smoothed images that are one column
     # wide; as one row they are right.
     turn = antialias and size[1] == 1
@@ -127,6 +133,19 @@ def _resize_tensor(
         align_corners=None if mode == "nearest" else False,
     )
     return (resized.mT if turn else resized).reshape(*X.shape[:-2], *size)
+
+
+def _stretch_lines(X: Array, kept: int, size: tuple[int, int]) -> Array:
+    """Interpolate along one of the last two axes alone; `kept` is the other one."""
+    lines = X if kept == -2 else X.mT
+    flat = functional.interpolate(
+        lines.reshape(-1, 1, 1, lines.shape[-1]),
+        size=(1, size[-3 - kept]),
+        mode="bicubic",
+        align_corners=False,
+    )
+    stretched = flat.reshape(*lines.shape[:-1], -1)
+    return stretched if kept == -2 else stretched.mT.contiguous()
 
 
 class _Resizer:

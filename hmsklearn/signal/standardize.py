@@ -31,7 +31,7 @@ def standardize(
     X: Array,
     method: str = "zscore",
     *,
-    per: Per = "image",
+    per: Per = "window",
     eps: float = 1e-6,
     mean: float | Sequence[float] = 0.0,
     std: float | Sequence[float] = 1.0,
@@ -52,7 +52,7 @@ def standardize(
         end of `value_range` and the largest to the upper end,
         ``(x - min) / (max - min + eps)`` between; the same after clipping to
         `quantiles`; or ``(x - mean) / std`` with numbers that are given.
-    per : "image", "plane", "row", int or sequence of sequences of int, default="image"
+    per : "window", "plane", "row", int or sequence of int sequences, default="window"
         What is standardised together: all planes of a window, each plane, each row,
         each band of so many rows of a plane, or groups of planes by position, in which
         each plane must occur once. Not for ``"fixed"``.
@@ -138,7 +138,7 @@ def _check_groups(per: Per, n_planes: int) -> list[list[int]]:
         groups = []
     if sorted(plane for group in groups for plane in group) != list(range(n_planes)):
         raise ValueError(
-            f"standardize: per must be 'image', 'plane', 'row', a number of rows or "
+            f"standardize: per must be 'window', 'plane', 'row', a number of rows or "
             f"groups of planes in which each of 0 .. {n_planes - 1} occurs once, got "
             f"{per!r}."
         )
@@ -148,7 +148,7 @@ def _check_groups(per: Per, n_planes: int) -> list[list[int]]:
 def _blocks(shape: tuple[int, ...], per: Any) -> tuple[int, int]:
     """Shape (blocks, values) of one window, (planes, ..., width)."""
     size = int(np.prod(shape))
-    if per == "image":
+    if per == "window":
         return 1, size
     if per == "plane":
         return shape[0], size // shape[0]
@@ -157,7 +157,7 @@ def _blocks(shape: tuple[int, ...], per: Any) -> tuple[int, int]:
     height = shape[1] if len(shape) > 2 else 1
     if isinstance(per, str) or per < 1 or height % per:
         raise ValueError(
-            f"standardize: per must be 'image', 'plane', 'row', groups of planes or a "
+            f"standardize: per must be 'window', 'plane', 'row', groups of planes or a "
             f"number of rows that divides the height of {height}, got {per!r}."
         )
     return size // (per * shape[-1]), per * shape[-1]

@@ -85,7 +85,7 @@ class LevelsMixin:
         if given["top_db"] is not None:
             check_real(given["top_db"], "top_db", caller=caller, low=0)
         check_real(given["eps"], "eps", caller=caller, low=0)
-        check_clip(given["clip"], caller=caller)
+        check_clip(self._bounds(), caller=caller)
         check_real(given["offset"], "offset", caller=caller)
         check_real(given["scale"], "scale", caller=caller, low=0, low_open=True)
         if "per" in given:
@@ -96,4 +96,9 @@ class LevelsMixin:
         names: tuple[str, ...]
         names = ("exponent", "output", "ref", "amin", "top_db", "eps", "clip")
         names += ("offset", "scale", "per")
-        return {name: given[name] for name in names if name in given}
+        levels = {name: given[name] for name in names if name in given}
+        return {**levels, "clip": self._bounds()}
+
+    def _bounds(self) -> Any:
+        """Return the bounds of the levels, the parameter `clip` as a rule."""
+        return vars(self)["clip"]

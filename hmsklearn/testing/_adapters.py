@@ -182,6 +182,7 @@ class BaseAdapter(BaseEstimator):
         ):
             setattr(tags, name, getattr(inner, name))
         tags.input_tags.allow_nan = inner.input_tags.allow_nan
+        tags.input_tags.positive_only = inner.input_tags.positive_only
         return tags
 
 

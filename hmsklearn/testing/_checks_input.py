@@ -143,7 +143,8 @@ def check_integer_input(name: str, estimator: Any, data: CheckData) -> None:
     if data.kind == "probabilities":
         whole = (data.X.max(axis=2, keepdims=True) == data.X).astype(np.int16)
     else:
-        whole = np.round((data.X - lowest) / (highest - lowest) * 200 - 100)
+        shift = 100 if lowest < 0 else 0
+        whole = np.round((data.X - lowest) / (highest - lowest) * 200 - shift)
         whole = whole.astype(np.int16)
     as_float = whole.astype(np.float32)
     expected = outputs(fit(fresh(estimator), _with(data, as_float)), as_float)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state, get_tags
 from hmsklearn.testing._folder import simulated_rows
 from hmsklearn.votes import CLASSES
 
-__all__ = ["KINDS", "CheckData", "guess_kind", "make_check_data"]
+__all__ = ["KINDS", "CheckData", "guess_kind", "make_check_data", "suited"]
 
 #: Kinds of input, by the name that :func:`make_check_data` knows them by.
 KINDS = ("windows", "images", "probabilities", "rows")
@@ -137,6 +137,26 @@ def make_check_data(
     X = make[kind](rng, label, shape).astype(np.float32)
     # Three windows in a row come from one patient.
     return CheckData(kind, X, votes, np.arange(n_windows) // 3)
+
+
+def suited(data: CheckData, estimator: Any) -> CheckData:
+    """Return data without negative values, where an estimator's tags ask for that.
+
+    Parameters
+    ----------
+    data : CheckData
+        Input.
+    estimator : object
+        An estimator with ``__sklearn_tags__``.
+
+    Returns
+    -------
+    CheckData
+        `data` itself, or with the absolute values.
+    """
+    if data.is_array and get_tags(estimator).input_tags.positive_only:
+        return replace(data, X=np.abs(data.X))
+    return data
 
 
 def _windows(

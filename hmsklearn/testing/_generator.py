@@ -22,7 +22,7 @@ from hmsklearn.testing import (
     _checks_tensor,
     _checks_transformer,
 )
-from hmsklearn.testing._data import CheckData, guess_kind, make_check_data
+from hmsklearn.testing._data import CheckData, guess_kind, make_check_data, suited
 from hmsklearn.testing._helpers import accepts
 from hmsklearn.testing._instances import find_case
 
@@ -152,7 +152,7 @@ def _checks_of(estimator: Any, data: CheckData | None) -> Iterator[tuple[Any, An
         kind, make = case.kind, case.make_data
     else:
         kind = guess_kind(estimator)
-        make = partial(make_check_data, kind)
+        make = partial(suited, make_check_data(kind), estimator)
     name = type(estimator).__name__
     for check in _yield_checks(estimator, kind):
         yield estimator, _bind(check, name, make)

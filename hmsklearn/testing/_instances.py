@@ -22,7 +22,7 @@ from hmsklearn.imaging import WaveformImager
 from hmsklearn.preprocessing import CentreCrop
 from hmsklearn.testing._adapters import WeightedWindowAdapter, WindowAdapter
 from hmsklearn.testing._adapters_other import RowsAdapter, StackAdapter
-from hmsklearn.testing._data import CheckData, make_check_data
+from hmsklearn.testing._data import CheckData, make_check_data, suited
 from hmsklearn.testing._helpers import accepts
 from hmsklearn.testing._reference import ChannelPowerClassifier
 
@@ -78,7 +78,8 @@ class CheckCase:
 
     def make_data(self) -> CheckData:
         """Simulate its input."""
-        return make_check_data(self.kind, shape=self.shape)
+        data = make_check_data(self.kind, shape=self.shape)
+        return suited(data, self.make_estimator())
 
     def make_adapted(self) -> Any:
         """Build the instance inside the adapter that scikit-learn's checks need."""

@@ -98,6 +98,8 @@ def test_nan_stays_in_its_chain(images):
         ({"chains": ("ll",)}, "no chain 'll'.*Nearest: LL"),
         ({"chains": "LL"}, "chains must be a list of names"),
         ({"chains": ()}, "chains must be a list of names"),
+        ({"chains": 5}, "chains must be a list of names .*got 5"),
+        ({"chains": [["LL"]]}, "no chain .'LL'."),
         ({"montage": "double_banana_16"}, "X has 18 channels .*16 derivations"),
         ({"montage": ["Fp1-F7"]}, "names no chains"),
         ({"montage": ["Fp1-F7"], "chains": None}, "names no chains"),

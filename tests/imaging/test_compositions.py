@@ -4,6 +4,7 @@ Each test composes what one solution feeds its network, and compares with arrays
 are cut and joined by hand.
 """
 
+import librosa
 import numpy as np
 import pytest
 from scipy.signal import spectrogram
@@ -23,7 +24,11 @@ from hmsklearn.imaging import (
 )
 from hmsklearn.preprocessing import CentreCrop, MontageTransformer, NaNImputer
 from hmsklearn.signal import resize_images
-from hmsklearn.spectrogram import MelSpectrogramizer, STFTSpectrogramizer
+from hmsklearn.spectrogram import (
+    MelSpectrogramizer,
+    STFTSpectrogramizer,
+    WaveletScalogramizer,
+)
 
 # Bands narrower than the transform's bins, as the solutions had them.
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no content:UserWarning")
@@ -143,13 +148,13 @@ def test_3rd_place_zoomed_centre(eeg, n_times, win_length, hop_length, width):
     np.testing.assert_allclose(image, expected, atol=1e-5)
 
 
-def readers(*steps_of_eeg, panels=None, width=256):
+def readers(*steps_of_eeg, panels=None, **params):
     """EEG and spectrogram of the same rows."""
     eeg = make_pipeline(
         HMSReader(), NaNImputer(), MontageTransformer("double_banana_16"), *steps_of_eeg
     )
     spectrogram = make_pipeline(
-        HMSReader(view="spectrogram"), KaggleSpectrogramImager(panels, width=width)
+        HMSReader(view="spectrogram"), KaggleSpectrogramImager(panels, **params)
     )
     return eeg, spectrogram
 
@@ -241,7 +246,8 @@ PANELS = ["LL", "RL", "LP", "RP"]
 
 def test_4th_place_chains_beside_the_organisers(rows):
     mel = MelSpectrogramizer(hop_length=64, width_multiple=1)
-    eeg, panels = readers(mel, ChainMean("double_banana_16"), width=100)
+    in_decibel = {"width": 100, "output": "db", "standardize": None}
+    eeg, panels = readers(mel, ChainMean("double_banana_16"), **in_decibel)
     size = ImageResizer((512, 256))
     union = WindowUnion(
         [
@@ -257,6 +263,9 @@ def test_4th_place_chains_beside_the_organisers(rows):
     np.testing.assert_array_equal(image[..., :256], left)
     right = panels.fit_transform(rows).reshape(1, 1, 400, 100)
     np.testing.assert_array_equal(image[..., 256:], resize_images(right, (512, 256)))
+    power = HMSReader(view="spectrogram").fit_transform(rows)[..., 100:200]
+    expected = librosa.power_to_db(power[0, 0], ref=np.max)
+    np.testing.assert_allclose(right[0, 0, :100], expected, atol=1e-4)
 
 
 def test_5th_place_24_tiles(rows):
@@ -395,6 +404,60 @@ def test_15th_place_folded_stack(rng):
     image = ImageTiler(fold=2).fit_transform(planes)
     assert image.shape == (1, 1, 672, 862)
     np.testing.assert_array_equal(image[0, 0], planes.reshape(672, 862))
+
+
+def test_15th_place_ten_panels(rows):
+    """Four panels, their six differences, ten minutes, one mean and deviation."""
+    read = HMSReader(view="spectrogram")
+    imager = KaggleSpectrogramImager(
+        differences="power", clip=(-7, 10), width=None, standardize="window"
+    )
+    images = make_pipeline(read, imager).fit_transform(rows)
+    assert images.shape == (1, 10, 100, 300)
+    x = read.fit_transform(rows)[0].astype(float)
+    assert np.isfinite(x).all()
+    pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
+    planes = np.stack([*x, *(x[i] - x[j] for i, j in pairs)])
+    levels = np.log(np.clip(planes, np.exp(-7), np.exp(10)))
+    expected = (levels - levels.mean()) / (levels.std() + 1e-6)
+    np.testing.assert_allclose(images[0], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("bundled", [False, True])
+def test_narai_scalograms(rng, bundled):
+    """Wavelets as MNE scales them; one mean for the EEG, another for the EKG."""
+    X = 30 * rng.normal(size=(1, 19, 10_000))
+    X[:, 18] *= 100
+    step = 0.25 if bundled else 0.7
+    scalograms = WaveletScalogramizer(
+        freqs=np.arange(0.5, 20.1 if bundled else 20.0, step),
+        n_cycles=7,
+        hop_length=14,
+        scaling="mne",
+        output="log",
+        eps=0,
+    )
+    ekg = "double_banana_ekg"
+    bundles = WindowUnion(
+        [("chains", ChainMean(ekg, chains=None)), ("ekg", ImageTiler([[18]]))],
+        join="planes",
+    )
+    n_eeg = 5 if bundled else 18
+    images = make_pipeline(
+        scalograms,
+        bundles if bundled else "passthrough",
+        ImageStandardizer(per=[range(n_eeg), [n_eeg]]),
+    ).fit_transform(X)
+    assert images.shape == ((1, 6, 79, 715) if bundled else (1, 19, 28, 715))
+    levels = scalograms.fit_transform(X)[0]
+    if bundled:
+        chains = [levels[4 * i : 4 * i + 4].mean(axis=0) for i in range(4)]
+        levels = np.stack([*chains, levels[16:18].mean(axis=0), levels[18]])
+    for part in (slice(n_eeg), slice(n_eeg, None)):
+        x = levels[part]
+        np.testing.assert_allclose(
+            images[0, part], (x - x.mean()) / (x.std() + 1e-6), atol=1e-6
+        )
 
 
 def test_three_bands_as_planes(eeg):

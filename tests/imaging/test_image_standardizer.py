@@ -75,7 +75,8 @@ def test_signals(images):
     ("params", "text"),
     [
         ({"method": "z-score"}, "method must be one of.*Did you mean 'zscore'"),
-        ({"per": "images"}, "per must be one of 'image', 'plane', 'row'.*Did you"),
+        ({"per": "windows"}, "per must be one of 'window', 'plane', 'row'.*Did you"),
+        ({"per": "image"}, "per must be one of 'window', 'plane', 'row'"),
         ({"per": 4}, "height of 6 is not a multiple of the per=4 rows"),
         ({"per": 0}, "per must be an integer at least 1"),
         ({"per": True}, "per must be an integer"),

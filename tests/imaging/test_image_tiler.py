@@ -136,6 +136,8 @@ def test_other_sizes_later(planes):
         ({"layout": [["LX"]], "names": ["LL", "RL", "LP", "RP"]}, "'LX'.*Nearest: "),
         ({"names": ["a", "b"]}, "names must be a list of 4 different names"),
         ({"names": ["a", "b", "c", "a"]}, "names must be a list of 4 different names"),
+        ({"names": 5}, "names must be a list of 4 different names.*got 5"),
+        ({"names": [[0], [1], [2], [3]]}, "names must be a list of 4 different names"),
         ({"names": "abcd"}, "names must be a list of 4 different names"),
         ({"order": "C"}, "order must be one of 'rows', 'columns'"),
         ({"trim": -1}, "trim must be an integer at least 0"),

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
 
+from hmsklearn import _base
 from hmsklearn.datasets import HMSReader, load_hms
 from hmsklearn.imaging import (
     ImageResizer,
@@ -66,7 +68,7 @@ def test_notebooks(power):
 
 
 def test_the_crop_is_22_columns_at_both_ends(power):
-    step = KaggleSpectrogramImager(standardize=None, output="linear", clip=None)
+    step = KaggleSpectrogramImager(standardize=None, output="linear")
     expected = np.nan_to_num(power[..., 22:-22])
     np.testing.assert_array_equal(step.fit_transform(power), expected)
     central = step.set_params(width=100).fit_transform(power)
@@ -80,7 +82,7 @@ def test_one_mean_for_all_panels(power):
     for x in log_levels(crop(power)):
         y = (x - np.nanmean(x)) / (np.nanstd(x) + 1e-6)
         expected.append(np.nan_to_num(y, nan=0.0))
-    agree(KaggleSpectrogramImager(standardize="image"), power, expected)
+    agree(KaggleSpectrogramImager(standardize="window"), power, expected)
 
 
 def test_nan_to_zero_before_the_standardisation(power):
@@ -131,15 +133,22 @@ def test_other_bounds(power, bounds):
 
 
 def test_fifteenth_place_has_ten_images(power):
-    """Differences of the power; negative ones end at the lower bound."""
-    seq = crop(power)
+    """Differences of the power; one mean and deviation of all ten planes."""
+    seq = power.astype(np.float64)
     pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
     differences = np.stack([seq[:, i] - seq[:, j] for i, j in pairs], axis=1)
     both = np.concatenate([seq, differences], axis=1)
-    expected = np.nan_to_num(log_levels(both, -7, 10))
-    step = KaggleSpectrogramImager(differences="power", clip=(-7, 10), standardize=None)
-    result = agree(step, power, expected, atol=1e-3)  # of small differences
-    assert result.shape == (3, 10, 100, 256)
+    levels = log_levels(both, -7, 10)
+    axes = (1, 2, 3)
+    expected = levels - np.nanmean(levels, axis=axes, keepdims=True)
+    expected /= np.nanstd(levels, axis=axes, keepdims=True) + 1e-6
+    params = {"differences": "power", "clip": (-7, 10), "width": None}
+    step = KaggleSpectrogramImager(**params, standardize="window")
+    result = agree(step, power, np.nan_to_num(expected), atol=1e-3)
+    assert result.shape == (3, 10, 100, 300)
+    # What is negative ends at the lower bound.
+    plain = KaggleSpectrogramImager(**params, standardize=None)
+    result = agree(plain, power, np.nan_to_num(levels), atol=1e-3)
     assert (result[:, 4:] == -7).mean() > 0.4
     names = step.get_feature_names_out(["LL", "RL", "LP", "RP"]).tolist()
     assert names[4:] == ["LL-RL", "LL-LP", "LL-RP", "RL-LP", "RL-RP", "LP-RP"]
@@ -162,10 +171,7 @@ def test_quantiles_of_the_16th_place(power):
         scaled = (np.clip(x, low, high) - low) / (high - low + 1e-6)
         expected.append(np.nan_to_num(scaled))
     step = KaggleSpectrogramImager(
-        output="log10",
-        eps=1e-6,
-        clip=None,
-        standardize=ImageStandardizer("quantile"),
+        output="log10", eps=1e-6, standardize=ImageStandardizer("quantile")
     )
     result = agree(step, power, expected)
     resized = ImageResizer(320).fit_transform(result)
@@ -180,14 +186,20 @@ def test_decibels_of_the_4th_place(power):
         filled = np.nan_to_num(crop(power)[where])
         expected[where] = librosa.power_to_db(filled, ref=np.max)
     expected[np.isnan(crop(power))] = 0.0
-    step = KaggleSpectrogramImager(output="db", clip=None, standardize=None)
+    step = KaggleSpectrogramImager(output="db", standardize=None)
     agree(step, power, expected, atol=1e-4)
+    central = KaggleSpectrogramImager(width=100, output="db", standardize=None)
+    for where in np.ndindex(3, 4):
+        filled = np.nan_to_num(crop(power, 100)[where])
+        expected[where][:, :100] = librosa.power_to_db(filled, ref=np.max)
+    expected = np.where(np.isnan(crop(power, 100)), 0.0, expected[..., :100])
+    agree(central, power, expected, atol=1e-4)
 
 
 def test_other_decibels_of_the_4th_place(power):
     expected = np.nan_to_num(10 * np.log10(crop(power) + 1e-4) - 30)
     step = KaggleSpectrogramImager(
-        output="log10", eps=1e-4, clip=None, offset=-3, scale=0.1, standardize=None
+        output="log10", eps=1e-4, offset=-3, scale=0.1, standardize=None
     )
     agree(step, power, expected, atol=1e-4)
 
@@ -233,7 +245,7 @@ def test_order_of_panels(power):
 
 @pytest.mark.parametrize("missing", ["output", "levels", "power"])
 @pytest.mark.parametrize("value", [0.0, 1.5, np.nan])
-@pytest.mark.parametrize("standardize", [None, "plane", "image"])
+@pytest.mark.parametrize("standardize", [None, "plane", "window"])
 def test_constant_and_missing_windows(missing, value, standardize):
     X = np.full((2, 4, 10, 20), value, dtype=np.float32)
     step = KaggleSpectrogramImager(
@@ -279,6 +291,8 @@ def test_real_files(hms_data):
     [
         ({"panels": "LL"}, "panels must be a list"),
         ({"panels": []}, "panels must be a list"),
+        ({"panels": 3}, "panels must be a list of positions or names, got 3"),
+        ({"panels": np.array(3)}, "panels must be a list of positions or names"),
         ({"panels": ["LL", "LR"]}, r"panels\[1\] must be one of.*got 'LR'"),
         ({"panels": [0, 4]}, r"panels\[1\] must be an integer.*at most 3, got 4"),
         ({"panels": [0, "LL"]}, "holds a panel twice"),
@@ -291,17 +305,95 @@ def test_real_files(hms_data):
         ({"output": "ln"}, "output must be one of"),
         ({"clip": None}, "power that is 0 is infinite.*Give eps"),
         ({"clip": (None, 8)}, "power that is 0 is infinite.*Give eps"),
+        ({"output": "log10"}, "power that is 0 is infinite.*Give eps"),
+        ({"clip": None, "eps": 1e-50}, "power that is 0 is infinite.*Give eps"),
         ({"clip": (8, -4)}, "clip=.*below"),
+        ({"clip": "notebook"}, "clip must be 'auto', None or a pair .*got 'notebook'"),
+        ({"clip": (-1000, 8)}, "power that single precision does not hold"),
+        ({"clip": (1000, None)}, "power that single precision does not hold"),
+        ({"clip": (-4, 8), "exponent": 1e-3}, "single precision does not hold"),
         ({"scale": 0}, "scale must be a finite number above 0"),
         ({"missing": "zero"}, "missing must be one of 'output', 'levels', 'power'"),
         ({"standardize": "panel"}, "standardize must be one of.*Did you mean 'plane'"),
-        ({"standardize": 1}, "standardize must be None, 'image', 'plane' or an"),
+        (
+            {"standardize": "image"},
+            "standardize must be one of None, 'window', 'plane'",
+        ),
+        ({"standardize": 1}, "standardize must be None, 'window', 'plane' or an"),
         ({"standardize": ImageStandardizer}, "standardize must be None"),
     ],
 )
 def test_errors_come_in_fit(power, params, text):
     with pytest.raises(ValueError, match=f"^KaggleSpectrogramImager: .*{text}"):
         KaggleSpectrogramImager(**params).fit(power)
+
+
+@pytest.mark.parametrize(
+    ("params", "levels"),
+    [
+        ({"output": "db"}, lambda x: 10 * np.log10(np.maximum(x / x.max(), 1e-8))),
+        ({"output": "linear"}, lambda x: x),
+        ({"output": "log1p"}, np.log1p),
+        ({"output": "log10", "eps": 1e-6}, lambda x: np.log10(x + 1e-6)),
+        ({"output": "log"}, log_levels),
+        ({"output": "log", "eps": 1e-3}, lambda x: np.clip(np.log(x + 1e-3), -4, 8)),
+    ],
+)
+def test_bounds_of_the_notebooks_are_those_of_log_alone(power, params, levels):
+    """Decibels end at -80 and raw power at thousands, not at -4 and 8."""
+    X = np.nan_to_num(power, nan=0.5) * 1000
+    expected = np.stack([[levels(panel) for panel in x] for x in crop(X)])
+    outside = expected.min() < -4 or expected.max() > 8
+    assert outside == (params["output"] != "log")
+    agree(KaggleSpectrogramImager(standardize=None, **params), X, expected, atol=1e-3)
+
+
+def test_no_bound_overflows(power):
+    step = KaggleSpectrogramImager(clip=(-4, 1000), standardize=None)
+    expected = np.nan_to_num(log_levels(crop(power), -4, 700))
+    agree(step, power, expected)
+    agree(step, power.astype(np.float64), expected)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_negative_power_is_an_error(power, monkeypatch, n_threads):
+    monkeypatch.setattr(_base, "_CHUNK_BYTES", power[:1].nbytes)
+    step = KaggleSpectrogramImager().fit(power)
+    bad = power.copy()
+    bad[2, 1, 7, 150] = -0.5
+    text = r"^KaggleSpectrogramImager: Negative values.*window 2, panel 1\)\. Give the"
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        for call in (step.transform, step.fit, step.fit_transform):
+            with pytest.raises(ValueError, match=text):
+                call(bad)
+    finally:
+        torch.set_num_threads(before)
+    assert get_tags(step).input_tags.positive_only
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"output": "db"},
+        {"output": "linear"},
+        {"output": "log1p"},
+        {"output": "log", "eps": 0.5},
+        {"output": "log10", "eps": 1e-6},
+        {"exponent": 1},
+        {"differences": "power"},
+    ],
+)
+def test_negative_power_of_tensors_counts_as_none(power, params):
+    X = np.where(np.arange(300) % 3 == 0, -0.5, power).astype(np.float32)
+    step = KaggleSpectrogramImager(standardize=None, **params).fit(power)
+    result = step.transform(torch.from_numpy(X)).numpy()
+    assert np.isfinite(result).all()
+    np.testing.assert_allclose(
+        result, step.transform(np.maximum(X, 0)), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_errors_of_the_standardizer_come_in_fit(power):

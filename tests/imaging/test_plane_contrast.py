@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from hmsklearn.imaging import PlaneContrast
+from hmsklearn.montage import get_montage
+from hmsklearn.preprocessing import MontageTransformer
 
 
 @pytest.fixture
@@ -50,6 +52,30 @@ def test_nan_goes_where_it_is_referred_to(images):
     assert np.isnan(PlaneContrast().fit_transform(images)).sum() == 16
     one = PlaneContrast([[3], *[[]] * 15]).fit_transform(images)
     assert np.argwhere(np.isnan(one)).tolist() == [[0, 0, 1, 2], [0, 3, 1, 2]]
+
+
+def test_agrees_with_the_montages_of_contrasts(rng):
+    """The 3rd place's two contrasts, by position and by name, of signals and images."""
+    montage = get_montage("3rd")
+    names = list(montage.names)
+    neighbours = [
+        [names.index(other) for other, weight in line.weights if weight < 0]
+        for line in montage.minus_neighbours().derivations
+    ]
+    assert all(len(near) == 2 for near in neighbours)
+    electrodes = rng.normal(0, 30, (2, 20, 50))
+    for contrast, by_name in (
+        (PlaneContrast(), montage.minus_others()),
+        (PlaneContrast(neighbours), montage.minus_neighbours()),
+    ):
+        signals = MontageTransformer(montage).fit_transform(electrodes)
+        images = signals.reshape(2, 16, 5, 10)
+        step = MontageTransformer(by_name, ch_names=names)
+        for data in (signals, images):
+            expected = contrast.fit_transform(data)
+            np.testing.assert_allclose(step.fit_transform(data), expected, atol=1e-9)
+        direct = MontageTransformer(montage.then(by_name)).fit_transform(electrodes)
+        np.testing.assert_allclose(direct, contrast.fit_transform(signals), atol=1e-9)
 
 
 @pytest.mark.parametrize(

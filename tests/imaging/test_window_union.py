@@ -203,8 +203,13 @@ def test_dropped_and_passed_through(X):
     assert not np.shares_memory(
         WindowUnion([("a", "passthrough")]).fit_transform(images), images
     )
-    whole = WindowUnion([("a", "passthrough")]).fit_transform(images.astype(np.int16))
-    assert whole.dtype == np.float32
+    for kind in (np.int16, np.float16, np.longdouble):
+        numbers = images.astype(kind)
+        whole = WindowUnion([("a", "passthrough")]).fit_transform(numbers)
+        assert whole.dtype == np.float32
+        np.testing.assert_array_equal(whole, numbers.astype(np.float32))
+    double = WindowUnion([("a", "passthrough")]).fit_transform(images.astype(float))
+    assert double.dtype == np.float64
 
 
 def test_names(X):
@@ -412,6 +417,48 @@ def test_nan_is_the_views_business(X):
     late = WindowUnion([("a", strict)]).fit(bad)
     with pytest.raises(ValueError, match=r"Strict: X contains NaN"):
         late.transform(bad)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_errors_have_the_number_of_the_window_in_X(
+    X, monkeypatch, n_threads, value, word
+):
+    """Not that in the chunk which the view is given."""
+    monkeypatch.setattr(_base, "_CHUNK_BYTES", X[:1].nbytes)
+    bad = X.copy()
+    bad[3, 2, 100] = value
+    union = WindowUnion([("a", "passthrough"), ("b", Strict())])
+    late = WindowUnion(
+        [("a", "passthrough"), ("b", make_pipeline(FunctionTransformer(), Strict()))]
+    )
+    nested = WindowUnion([("outer", union), ("plain", Strict())], join="planes")
+    nested.set_params(plain="drop")
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        for each, view in ((union, "'b'"), (late, "'b'"), (nested, "'outer'.*'b'")):
+            text = (
+                f"^WindowUnion: view {view}: Strict: X contains {word} .*window 3, ch"
+            )
+            for call in (clone(each).fit(X).transform, each.fit_transform):
+                with pytest.raises(ValueError, match=text):
+                    call(bad)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_windows_of_a_nested_chunk(X, monkeypatch):
+    """Numbers add up where both the union and its view work in chunks."""
+    monkeypatch.setattr(_base, "_CHUNK_BYTES", 3 * X[:1].nbytes)
+    bad = np.repeat(X, 3, axis=0)
+    bad[17, 0, 0] = np.nan
+    step = make_pipeline(FunctionTransformer(ten_times_longer), Strict())
+    union = WindowUnion([("a", WindowUnion([("b", step)]))]).fit(X)
+    with pytest.raises(ValueError, match=r"window 17, channel 0") as caught:
+        union.transform(bad)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
 
 
 class Strict(_base.BaseSignalTransformer):

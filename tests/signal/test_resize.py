@@ -143,6 +143,40 @@ def test_nan_stays_with_the_pixels_made_of_it():
     assert nearest.sum() == 4
 
 
+@kinds
+@pytest.mark.parametrize(
+    "new", [(8, 10), (16, 10), (5, 10), (8, 20), (8, 7), (8, 1), (1, 10), (16, 20)]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nan_spreads_alike_in_arrays_and_tensors(rng, mode, antialias, new, dtype):
+    """An axis that stays as it is hands no NaN on."""
+    X = rng.normal(size=(2, 2, 8, 10)).astype(dtype)
+    X[0, 0, 2, 3] = X[0, 1, 7, 9] = X[1, 0, 0, 0] = np.nan
+    result = resize_images(X, new, mode, antialias=antialias)
+    for data in (torch.from_numpy(X), torch.from_numpy(X.swapaxes(2, 3).copy()).mT):
+        tensor = resize_images(data, new, mode, antialias=antialias)
+        assert tensor.shape == result.shape
+        np.testing.assert_allclose(tensor.numpy(), result, rtol=1e-4, atol=1e-4)
+    spread = np.isnan(result[0, 0])
+    if new[0] == 8:
+        assert np.flatnonzero(spread.any(axis=1)).tolist() in ([2], [])
+    if new[1] == 10:
+        assert np.flatnonzero(spread.any(axis=0)).tolist() in ([3], [])
+
+
+@pytest.mark.parametrize("shape", [(8, 10), (2, 8, 10), (2, 3, 2, 8, 10)])
+@pytest.mark.parametrize("new", [(8, 7), (16, 10)])
+def test_bicubic_along_one_axis(rng, shape, new):
+    X = rng.normal(size=shape)
+    tensor = torch.tensor(X, requires_grad=True)
+    result = resize_images(tensor, new, "bicubic")
+    images = X.reshape(-1, 1, 8, 10)
+    expected = of_torch(images, new, "bicubic", False).reshape(*shape[:-2], *new)
+    np.testing.assert_allclose(result.detach().numpy(), expected, atol=1e-12)
+    result.square().sum().backward()
+    assert torch.isfinite(tensor.grad).all()
+
+
 def test_out(rng):
     X = rng.normal(size=(2, 3, 8, 9)).astype(np.float32)
     out = np.empty((2, 5, 4, 4), dtype=np.float32)[:, 1:4]

@@ -30,7 +30,7 @@ def direct(x, method, eps=1e-6, quantiles=(0.01, 0.99), ends=(0.0, 1.0)):
 def blocks(per):
     """Cut a window of (4, 6, 10) in blocks, each as (planes, rows)."""
     every = slice(None)
-    if per == "image":
+    if per == "window":
         return [(every, every)]
     if per == "plane":
         return [(p, every) for p in range(4)]
@@ -51,7 +51,7 @@ def gappy(rng):
 
 
 @pytest.mark.parametrize("method", ["zscore", "minmax", "quantile"])
-@pytest.mark.parametrize("per", ["image", "plane", "row", 2, 6, [[0, 2], [3], [1]]])
+@pytest.mark.parametrize("per", ["window", "plane", "row", 2, 6, [[0, 2], [3], [1]]])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_formulas(gappy, method, per, dtype):
     X = gappy.astype(dtype)
@@ -74,7 +74,7 @@ def test_one_mean_for_the_eeg_and_one_for_the_ekg(rng):
         np.testing.assert_allclose(part.std(axis=(1, 2, 3)), 1)
 
 
-@pytest.mark.parametrize("per", ["image", "plane", "row", 3, [[1, 0]]])
+@pytest.mark.parametrize("per", ["window", "plane", "row", 3, [[1, 0]]])
 @pytest.mark.parametrize("value", [0.1, -7.3, 1e5, 0.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("eps", [0.0, 1e-6])
@@ -131,7 +131,7 @@ def test_signals(rng):
     scale=st.floats(0.1, 100),
     shift=st.floats(-100, 100),
     method=st.sampled_from(["zscore", "minmax", "quantile"]),
-    per=st.sampled_from(["image", "plane", "row", 2]),
+    per=st.sampled_from(["window", "plane", "row", 2]),
 )
 def test_scale_and_offset_do_not_matter(seed, scale, shift, method, per):
     X = np.random.default_rng(seed).normal(size=(1, 2, 4, 8))
@@ -196,7 +196,7 @@ def test_no_warnings_where_nothing_is_there():
     ("kwargs", "text"),
     [
         ({"method": "z"}, "method must be one of zscore, minmax, quantile, fixed"),
-        ({"per": "band"}, "per must be 'image'"),
+        ({"per": "band"}, "per must be 'window'"),
         ({"per": 4}, "divides the height of 6"),
         ({"per": 0}, "divides the height of 6"),
         ({"per": [[0, 1], [1, 2, 3]]}, "0 .. 3 occurs once"),
