@@ -70,6 +70,8 @@ class NotchFilter(BaseRecursiveFilter):
     See Also
     --------
     ButterworthFilter : Band-stops of any edges, with ``btype="bandstop"``.
+    hmsklearn.spectrogram.HostSpectrogramizer : The organisers' spectrograms, with such
+        a notch (``mains="notch"``) or band-stop (``mains="stop"``) before.
 
     Notes
     -----

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-__all__ = ["Constant", "empty", "is_tensor", "namespace", "refuse_out"]
+__all__ = ["Constant", "as_float", "empty", "is_tensor", "namespace", "refuse_out"]
 
 #: An array of NumPy or a tensor of torch.
 Array: TypeAlias = Any
@@ -63,6 +63,62 @@ def namespace(X: Array) -> ModuleType:
     'torch'
     """
     return torch if is_tensor(X) else np
+
+
+def as_float(X: Any, caller: str) -> Array:
+    """Return signals as float32 or float64.
+
+    Parameters
+    ----------
+    X : ndarray or Tensor
+        Signals.
+    caller : str
+        Name that starts the error message.
+
+    Returns
+    -------
+    ndarray or Tensor
+        `X` itself if it is float32 or float64 in the machine's byte order, else a copy
+        of the array: float64 stays float64, other numbers become float32.
+
+    Raises
+    ------
+    ValueError
+        If `X` is neither array nor tensor, its values are no real numbers, or it is a
+        tensor of another type: whether and where a tensor is converted is up to its
+        owner.
+
+    Examples
+    --------
+    >>> as_float(np.array([1, 2]), "doctest")
+    array([1., 2.], dtype=float32)
+    >>> as_float([1, 2], "doctest")
+    Traceback (most recent call last):
+        ...
+    ValueError: doctest: expected a NumPy array or a torch tensor, got list. Convert \
+it, e.g. with numpy.asarray.
+    """
+    if is_tensor(X):
+        if X.dtype not in (torch.float32, torch.float64):
+            raise ValueError(
+                f"{caller}: a tensor has to be float32 or float64, got {X.dtype}. "
+                "Convert it, e.g. with .float()."
+            )
+        return X
+    if not isinstance(X, np.ndarray):
+        raise ValueError(
+            f"{caller}: expected a NumPy array or a torch tensor, got "
+            f"{type(X).__name__}. Convert it, e.g. with numpy.asarray."
+        )
+    if X.dtype in (np.float32, np.float64):
+        return X
+    if X.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{caller}: an array has to hold real numbers, got {X.dtype}. Convert it, "
+            "e.g. with .astype('float32')."
+        )
+    double = X.dtype.newbyteorder("=") == np.float64
+    return X.astype(np.float64 if double else np.float32)
 
 
 def empty(X: Array, shape: tuple[int, ...]) -> Array:

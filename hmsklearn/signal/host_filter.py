@@ -8,7 +8,7 @@ import numpy as np
 from scipy.signal import butter, iirnotch
 
 from hmsklearn._params import check_choice, check_real
-from hmsklearn.signal.arrays import Array, namespace
+from hmsklearn.signal.arrays import Array, as_float, namespace
 from hmsklearn.signal.filters import filter_zero_phase
 
 __all__ = ["ENDS", "MAINS", "check_host_filter", "host_filter"]
@@ -94,7 +94,8 @@ def host_filter(
     Parameters
     ----------
     X : ndarray or Tensor of shape (n_windows, ..., n_times)
-        Signals, more than 400 samples without NaN.
+        Signals without NaN, more than 400 samples with ``ends="cut"``, else more than
+        18. Float32 or float64; other arrays of numbers become float32.
     mains : {"notch", "stop", None}, default="notch"
         Against mains hum: a notch of quality 35, found in the spectrograms of
         training; a Butterworth band-stop of order 3, 2.5 Hz to either side, as in the
@@ -115,6 +116,17 @@ def host_filter(
         Signals between 0.5 and 40 Hz (Butterworth, order 3, forwards and backwards),
         of the type of `X`.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is unusable, the signals are too short, or `X` is no array of
+        real numbers or tensor of float32 or float64.
+
+    See Also
+    --------
+    hmsklearn.preprocessing.NotchFilter : Other notches (``method="resonator"``) and
+        band-stops (``method="butterworth"``), at any sampling frequency.
+
     Examples
     --------
     >>> t = np.arange(4000) / 200
@@ -123,6 +135,15 @@ def host_filter(
     >>> bool(abs(quiet[0] - np.sin(2 * np.pi * 10 * t))[1000:-1000].max() < 0.01)
     True
     """
+    caller = "host_filter"
+    check_host_filter(mains, mains_freq, ends, caller=caller)
+    X = as_float(X, caller)
+    shortest = 1 + (_MIRRORED if ends == "cut" else _PADDING["band"])
+    if X.ndim == 0 or X.shape[-1] < shortest:
+        raise ValueError(
+            f"{caller}: X has shape {tuple(X.shape)}; with ends={ends!r}, at least "
+            f"{shortest} samples in time (last axis) are needed. Give longer signals."
+        )
     against, band = _sections(mains, float(mains_freq))
     if ends == "whole":
         if len(against):

@@ -15,7 +15,7 @@ import numpy as np
 
 from hmsklearn._params import check_integer
 from hmsklearn.montage import CH_NAMES, get_montage
-from hmsklearn.signal.arrays import Array, is_tensor, namespace, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, namespace, refuse_out
 from hmsklearn.signal.derivations import group_means, pair_differences
 from hmsklearn.signal.host_filter import check_host_filter, host_filter
 from hmsklearn.signal.multitaper import multitaper_power
@@ -68,6 +68,7 @@ def host_alignment(
     *,
     eeg_offset_seconds: float = 0.0,
     spectrogram_offset_seconds: float = 0.0,
+    n_rows: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Say which rows of a spectrogram file lie wholly within an EEG file.
 
@@ -82,18 +83,21 @@ def host_alignment(
     eeg_offset_seconds, spectrogram_offset_seconds : float, default=0.0
         The two label offsets of any one row of ``train.csv`` that names the two
         files; zero for a row of ``test.csv``.
+    n_rows : int, optional
+        Number of rows of the spectrogram file. Without it the last rows may lie
+        behind the end of a spectrogram that ends before its EEG.
 
     Returns
     -------
     rows : ndarray of int, shape (n,)
-        Rows of the spectrogram file, consecutive.
+        Rows of the spectrogram file, consecutive; none if the files do not overlap.
     samples : ndarray of int, shape (n,)
         First of the 800 samples, in the EEG file, that each row was computed from.
 
     Raises
     ------
     ValueError
-        If `n_times` is shorter than one row's four seconds.
+        If `n_times` is shorter than one row's four seconds, or `n_rows` is unusable.
 
     Examples
     --------
@@ -106,11 +110,15 @@ def host_alignment(
             f"host_alignment: n_times={n_times} is shorter than the {_WINDOW} samples "
             "(4 s) of one spectrogram row. Give a longer EEG."
         )
+    if n_rows is not None:
+        check_integer(n_rows, "n_rows", caller="host_alignment", low=1)
     # Second of the spectrogram file at which the EEG file starts.
     start = _EEG_START + spectrogram_offset_seconds - eeg_offset_seconds
     shift = round((1 - start) * _SFREQ) - _WINDOW // 2
     first = max(0, -(shift // _STEP))
     last = (n_times - _WINDOW - shift) // _STEP
+    if n_rows is not None:
+        last = min(last, n_rows - 1)
     rows = np.arange(first, last + 1)
     return rows, rows * _STEP + shift
 
@@ -121,6 +129,7 @@ def host_rows(
     n_rows: int | None = None,
     *,
     caller: str = "host_rows",
+    unit: str = "rows",
 ) -> int:
     """Count the rows of a spectrogram, and check that they fit into the EEG.
 
@@ -134,6 +143,8 @@ def host_rows(
         Number of rows that are wanted; all that fit by default.
     caller : str, default="host_rows"
         Name that starts the error message.
+    unit : {"rows", "columns"}, default="rows"
+        What the message calls them: rows of a file, columns of an image.
 
     Returns
     -------
@@ -155,18 +166,18 @@ def host_rows(
     if n_rows is None:
         n_rows = fitting
     else:
-        check_integer(n_rows, "n_rows", caller=caller, low=1)
+        check_integer(n_rows, f"n_{unit}", caller=caller, low=1)
     if not 1 <= n_rows <= fitting:
         raise ValueError(
-            f"{caller}: {max(n_rows, 1)} rows of {_WINDOW} samples every {_STEP} from "
-            f"sample {first_sample} on do not fit into {n_times} samples. Give a "
-            "longer EEG (4 s at least) or fewer rows."
+            f"{caller}: {max(n_rows, 1)} {unit} of {_WINDOW} samples every {_STEP} "
+            f"from sample {first_sample} on do not fit into {n_times} samples. Give a "
+            f"longer EEG (4 s at least) or fewer {unit}."
         )
     return int(n_rows)
 
 
 def host_spectrogram(
-    eeg: Any,
+    eeg: Array,
     *,
     ch_names: Sequence[str] = CH_NAMES,
     first_sample: int = 0,
@@ -181,16 +192,18 @@ def host_spectrogram(
 
     Parameters
     ----------
-    eeg : array-like or Tensor, shape (n_channels, n_times) or (n, n_channels, n_times)
-        Referential EEG in microvolt. NaN counts as zero, as it did for the
-        organisers; infinite values are an error in an array.
+    eeg : ndarray or Tensor of shape (n_channels, n_times) or (n, n_channels, n_times)
+        Referential EEG in microvolt, float32 or float64; other arrays of numbers
+        become float32. NaN counts as zero, as it did for the organisers; infinite
+        values are an error in an array.
     ch_names : sequence of str, default=CH_NAMES
         Names of the channels; the 16 electrodes of the four chains must be there.
     first_sample : int, default=0
         First sample of the first row; what lies before serves the filter alone.
         :func:`host_alignment` gives the value that meets a file's rows.
     n_rows : int, optional
-        Number of rows, one for each step of 400 samples. All that fit by default.
+        Number of rows of a spectrogram file, one for each step of 400 samples, which
+        are columns of the result. All that fit by default.
     decimals : int, optional
         Round to so many decimals; the files have 2.
     mains : {"notch", "stop", None}, default="notch"
@@ -218,7 +231,8 @@ def host_spectrogram(
     ValueError
         If the shape does not fit the channel names, an electrode is missing, there
         are infinite values, a parameter is unusable, or the rows asked for do not fit
-        into the EEG.
+        into the EEG, or `eeg` is no array of real numbers or tensor of float32 or
+        float64.
 
     Notes
     -----
@@ -258,7 +272,7 @@ def host_spectrogram(
     False
     """
     caller = "host_spectrogram"
-    eeg = eeg if is_tensor(eeg) else np.asarray(eeg)
+    eeg = as_float(eeg, caller)
     if eeg.ndim not in (2, 3) or eeg.shape[-2] != len(ch_names):
         raise ValueError(
             f"{caller}: eeg has shape {tuple(eeg.shape)}, expected ({len(ch_names)}, "
@@ -277,9 +291,8 @@ def host_spectrogram(
         panels = _panels(records, *options)
         return panels if eeg.ndim == 3 else panels[0]
     if out is None:
-        dtype = np.float64 if eeg.dtype == np.float64 else np.float32
         shape = (*eeg.shape[:-2], len(HOST_PANELS), len(_BINS), n_rows)
-        out = np.empty(shape, dtype=dtype)
+        out = np.empty(shape, dtype=eeg.dtype)
     results = out if eeg.ndim == 3 else out[None]
     for record, panels in zip(records, results, strict=True):
         exact = np.asarray(record, dtype=np.float64)

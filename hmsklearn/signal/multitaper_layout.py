@@ -1,14 +1,67 @@
-"""Seconds and Hertz of a multitaper spectrogram, in samples and bins."""
+"""Parameters of a multitaper spectrogram: checks, and what they are in samples."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hmsklearn._params import check_integer, check_real
+from hmsklearn._params import check_choice, check_integer, check_real
 
-__all__ = ["MultitaperLayout", "multitaper_layout"]
+__all__ = [
+    "DETRENDS",
+    "SCALINGS",
+    "WEIGHTINGS",
+    "MultitaperLayout",
+    "check_multitaper",
+    "multitaper_layout",
+]
+
+#: What can be removed from every window before the tapers.
+DETRENDS = ("linear", "constant", None)
+#: How tapers can be combined, see :func:`multitaper_power`.
+WEIGHTINGS = ("unity", "eigen", "adaptive", "adaptive_mne")
+#: Conventions of the power, see :func:`multitaper_power`.
+SCALINGS = ("density", "two-sided", "length")
+
+
+def check_multitaper(
+    *,
+    detrend: Any,
+    weighting: Any,
+    adaptive_steps: Any,
+    periodic: Any,
+    scaling: Any,
+    caller: str,
+) -> None:
+    """Check the parameters that are not about seconds and Hertz.
+
+    Parameters
+    ----------
+    detrend, weighting, adaptive_steps, periodic, scaling : object
+        See :func:`multitaper_power`.
+    caller : str
+        Name that starts the error messages.
+
+    Raises
+    ------
+    ValueError
+        If one is unusable.
+
+    Examples
+    --------
+    >>> given = dict(detrend=None, weighting="unity", adaptive_steps=10)
+    >>> check_multitaper(**given, periodic="no", scaling="length", caller="doctest")
+    Traceback (most recent call last):
+        ...
+    ValueError: doctest: periodic must be True or False, got 'no'.
+    """
+    check_choice(detrend, "detrend", DETRENDS, caller=caller)
+    check_choice(weighting, "weighting", WEIGHTINGS, caller=caller)
+    check_integer(adaptive_steps, "adaptive_steps", caller=caller, low=1)
+    if not isinstance(periodic, (bool, np.bool_)):
+        raise ValueError(f"{caller}: periodic must be True or False, got {periodic!r}.")
+    check_choice(scaling, "scaling", SCALINGS, caller=caller)
 
 
 class MultitaperLayout(NamedTuple):

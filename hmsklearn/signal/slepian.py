@@ -35,7 +35,7 @@ def slepian_tapers(
     tapers : ndarray of shape (n_tapers, length), float64
         Sum of squares one; even, odd, even, ... about the middle unless periodic.
     ratios : ndarray of shape (n_tapers,), float64
-        Share of each taper's energy within the bandwidth.
+        Share of each taper's energy within the bandwidth, 0 to 1.
 
     Examples
     --------
@@ -46,6 +46,8 @@ def slepian_tapers(
     tapers, ratios = dpss(
         length, time_bandwidth, n_tapers, sym=not periodic, norm=2, return_ratios=True
     )
+    # Those of tapers far beyond the band are zero but for rounding, of either sign.
+    ratios = np.clip(ratios, 0.0, 1.0)
     for constant in (tapers, ratios):
         constant.setflags(write=False)
     return tapers, ratios
@@ -133,6 +135,9 @@ def detrended_frames(X: Array, step: int, trend: Constant) -> Array:
     rows = trend.like(X)
     frames = cut_frames(X, rows.shape[-1], step)
     if len(rows):
+        # Twice: in float32 the mean of an offset of thousands is wrong by more than
+        # the quiet bins hold.
+        frames = frames - frames.mean(-1)[..., None]
         frames = frames - frames.mean(-1)[..., None]
     if len(rows) == 2:
         frames = frames - (frames @ rows[1])[..., None] * rows[1]

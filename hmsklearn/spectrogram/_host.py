@@ -35,9 +35,9 @@ class HostSpectrogramizer(BaseSignalTransformer):
         The 16 electrodes of the four chains must be among them.
     first_sample : int, default=0
         First sample of the first column; what lies before serves the filter alone.
-    n_rows : int, default=None
-        Number of columns, called rows in the files: one for each step of 2 s. None
-        takes all that fit.
+    n_columns : int, default=None
+        Number of columns of the images, one for each step of 2 s: what a spectrogram
+        file calls rows. None takes all that fit.
     decimals : int, default=None
         Round to so many decimals; the files have 2.
     mains : {"notch", "stop", None}, default="notch"
@@ -62,10 +62,16 @@ class HostSpectrogramizer(BaseSignalTransformer):
         parameter is unusable, the columns do not fit into the windows, or `X` contains
         infinite values.
 
+    See Also
+    --------
+    hmsklearn.preprocessing.NotchFilter : Other band-stops, as ``mains="stop"``
+        (``method="butterworth"``), and notches, as ``mains="notch"``
+        (``method="resonator"``).
+
     Notes
     -----
     ``(n_windows, n_channels, n_times)`` in microvolt at 200 Hz in, ``(n_windows, 4,
-    100, n_rows)`` in microvolt squared per Hz out, same dtype: the planes LL, RL, LP
+    100, n_columns)`` in microvolt squared per Hz out, same dtype: the planes LL, RL, LP
     and RP, frequency from low to high on height, time on width. Arrays are computed in
     float64, tensors in their own type. NaN counts as zero, as it did for the
     organisers.
@@ -102,7 +108,7 @@ class HostSpectrogramizer(BaseSignalTransformer):
         *,
         ch_names: Sequence[str] | None = None,
         first_sample: int = 0,
-        n_rows: int | None = None,
+        n_columns: int | None = None,
         decimals: int | None = None,
         mains: str | None = "notch",
         mains_freq: float = 60.0,
@@ -110,7 +116,7 @@ class HostSpectrogramizer(BaseSignalTransformer):
     ) -> None:
         self.ch_names = ch_names
         self.first_sample = first_sample
-        self.n_rows = n_rows
+        self.n_columns = n_columns
         self.decimals = decimals
         self.mains = mains
         self.mains_freq = mains_freq
@@ -143,17 +149,21 @@ class HostSpectrogramizer(BaseSignalTransformer):
         self.frequencies_ = host_frequencies()
 
     def _output_shape(self, X: np.ndarray) -> tuple[int, ...]:
-        n_rows = host_rows(
-            X.shape[-1], self.first_sample, self.n_rows, caller=type(self).__name__
+        n_columns = host_rows(
+            X.shape[-1],
+            self.first_sample,
+            self.n_columns,
+            caller=type(self).__name__,
+            unit="columns",
         )
-        return len(HOST_PANELS), len(host_frequencies()), n_rows
+        return len(HOST_PANELS), len(host_frequencies()), n_columns
 
     def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
         return host_spectrogram(
             X,
             ch_names=self._names,
             first_sample=self.first_sample,
-            n_rows=self.n_rows,
+            n_rows=self.n_columns,
             decimals=self.decimals,
             mains=self.mains,
             mains_freq=self.mains_freq,

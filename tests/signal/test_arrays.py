@@ -9,6 +9,7 @@ import torch
 
 from hmsklearn.signal.arrays import (
     Constant,
+    as_float,
     empty,
     is_tensor,
     namespace,
@@ -73,3 +74,54 @@ def test_kinds():
     refuse_out(tensor, None, "me")
     with pytest.raises(ValueError, match=r"me: out= is for NumPy arrays"):
         refuse_out(tensor, tensor, "me")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_pass_as_they_are(dtype):
+    X = np.arange(6, dtype=dtype).reshape(2, 3).T
+    assert as_float(X, "me") is X
+    X = torch.ones(2, dtype=getattr(torch, dtype), requires_grad=True)
+    assert as_float(X, "me") is X
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_order_of_bytes_becomes_the_machines(dtype):
+    X = np.arange(6, dtype=dtype).reshape(2, 3).T
+    result = as_float(X.astype(X.dtype.newbyteorder()), "me")
+    assert result.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(result, X)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "int8", "uint8", "int16", ">i2", "int64", "float16", "longdouble"]
+)
+def test_other_numbers_become_single_precision(dtype):
+    X = np.array([[0, 1], [1, 0]]).astype(dtype)
+    result = as_float(X, "me")
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, [[0, 1], [1, 0]])
+
+
+@pytest.mark.parametrize("X", [[1.0], (1, 2), 3.0, None, "text", np.float32(3)])
+def test_neither_array_nor_tensor(X):
+    name = type(X).__name__
+    with pytest.raises(ValueError, match=rf"^me: .*got {name}\. .*numpy\.asarray"):
+        as_float(X, "me")
+
+
+@pytest.mark.parametrize(
+    ("X", "text"),
+    [
+        (torch.ones(2, dtype=torch.int16), r"got torch.int16\. .*\.float\(\)"),
+        (torch.ones(2).half(), r"got torch.float16\. .*\.float\(\)"),
+        (torch.ones(2).bfloat16(), "got torch.bfloat16"),
+        (torch.ones(2, dtype=torch.complex64), "got torch.complex64"),
+        (np.ones(2, dtype=complex), r"got complex128\. .*\.astype\('float32'\)"),
+        (np.array(["a"]), "got <U1"),
+        (np.array([None]), "got object"),
+        (np.array(["2024"], dtype="M8"), "got datetime64"),
+    ],
+)
+def test_nothing_to_compute_in(X, text):
+    with pytest.raises(ValueError, match=f"^me: .*{text}"):
+        as_float(X, "me")

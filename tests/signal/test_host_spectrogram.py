@@ -84,6 +84,58 @@ def test_filter_equals_scipy(rng, filters):
     np.testing.assert_allclose(tensor.numpy(), expected, atol=1e-9 * peak)
 
 
+@pytest.mark.parametrize(
+    ("shape", "kwargs", "message"),
+    [
+        ((1, 400), {}, r"shape \(1, 400\); with ends='cut', at least 401 samples"),
+        ((2, 0), {}, "at least 401 samples"),
+        ((), {}, "at least 401 samples"),
+        ((1, 18), {"ends": "whole"}, "with ends='whole', at least 19 samples"),
+        ((1, 18), {"ends": "whole", "mains": None}, "at least 19 samples"),
+        ((1, 900), {"mains": "comb"}, "mains must be one of 'notch', 'stop', None"),
+        ((1, 900), {"ends": "x"}, "ends must be one of 'cut', 'whole', got 'x'"),
+        ((1, 900), {"mains_freq": 16}, "mains_freq must be .* Give 50 or 60"),
+    ],
+)
+@pytest.mark.parametrize("make", [np.zeros, torch.zeros])
+def test_filter_names_bad_input(make, shape, kwargs, message):
+    with pytest.raises(ValueError, match=f"^host_filter: .*{message}"):
+        host_filter(make(shape), **kwargs)
+
+
+@pytest.mark.parametrize(("ends", "n_times"), [("cut", 401), ("whole", 19)])
+@pytest.mark.parametrize("mains", ["notch", "stop", None])
+def test_filter_of_the_shortest_signals(rng, ends, n_times, mains):
+    X = rng.normal(0, 20, (2, n_times))
+    expected = filtered(X, mains=mains, ends=ends)
+    actual = host_filter(X, mains=mains, ends=ends)
+    assert actual.shape == X.shape
+    np.testing.assert_allclose(actual, expected, atol=1e-9 * np.abs(expected).max())
+
+
+def test_filter_of_whole_numbers(rng):
+    X = rng.integers(-100, 100, (2, 900))
+    filtered_ = host_filter(X)
+    assert filtered_.dtype == np.float32
+    np.testing.assert_array_equal(filtered_, host_filter(X.astype(np.float32)))
+
+
+@pytest.mark.parametrize("function", [host_filter, host_spectrogram])
+@pytest.mark.parametrize(
+    "eeg",
+    [
+        np.zeros((20, 1200)).tolist(),
+        np.zeros((20, 1200), dtype=complex),
+        torch.zeros(20, 1200, dtype=torch.int64),
+        torch.zeros(20, 1200, dtype=torch.bfloat16),
+    ],
+    ids=lambda eeg: str(getattr(eeg, "dtype", "list")),
+)
+def test_other_input_is_refused(function, eeg):
+    with pytest.raises(ValueError, match=f"^{function.__name__}: .*"):
+        function(eeg)
+
+
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 def test_equals_the_definition_with_every_filter(rng, filters):
     eeg = rng.normal(size=(20, 4000)).cumsum(axis=-1)
@@ -326,12 +378,47 @@ def test_alignment():
         host_alignment(100)
 
 
-def test_alignment_never_leaves_either_file():
-    # An EEG that begins before its spectrogram does.
+def test_alignment_of_an_eeg_that_begins_before_its_spectrogram():
     rows, samples = host_alignment(100_000, eeg_offset_seconds=300)
     assert rows[0] == 0
     assert samples[0] == 25 * 200 + 0 - 200
     assert samples[-1] + 800 <= 100_000
+
+
+def test_alignment_ends_with_the_spectrogram():
+    rows, samples = host_alignment(10_000)
+    for n_rows, n in ((300, 24), (162, 24), (161, 23), (140, 2), (138, 0), (1, 0)):
+        inside, starts = host_alignment(10_000, n_rows=n_rows)
+        np.testing.assert_array_equal(inside, rows[:n])
+        np.testing.assert_array_equal(starts, samples[:n])
+    with pytest.raises(ValueError, match="host_alignment: n_rows must be an integer"):
+        host_alignment(10_000, n_rows=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    n_times=st.integers(800, 200_000),
+    eeg_offset=st.integers(0, 2000),
+    spectrogram_offset=st.integers(0, 2000),
+    n_rows=st.integers(1, 1000),
+)
+def test_alignment_never_leaves_either_file(
+    n_times, eeg_offset, spectrogram_offset, n_rows
+):
+    rows, samples = host_alignment(
+        n_times,
+        eeg_offset_seconds=eeg_offset,
+        spectrogram_offset_seconds=spectrogram_offset,
+        n_rows=n_rows,
+    )
+    assert ((rows >= 0) & (rows < n_rows)).all()
+    assert ((samples >= 0) & (samples + 800 <= n_times)).all()
+    # No row that lies within both is missing: its first sample follows from its time.
+    start = 275 + spectrogram_offset - eeg_offset
+    first = (2 * np.arange(n_rows) - 1 - start) * 200
+    np.testing.assert_array_equal(
+        samples, first[(first >= 0) & (first + 800 <= n_times)]
+    )
 
 
 def test_rows():
@@ -339,6 +426,8 @@ def test_rows():
     assert host_rows(10_000, 400, 3) == 3
     with pytest.raises(ValueError, match=r"^host_rows: 1 rows of 800 samples"):
         host_rows(799)
+    with pytest.raises(ValueError, match=r"^host_rows: 9 columns .* fewer columns"):
+        host_rows(800, n_rows=9, unit="columns")
 
 
 # EEG and spectrogram that belong together; what was done against mains; how many of

@@ -35,14 +35,17 @@ def test_fifty_seconds(rng):
     [
         {},
         {"decimals": 2},
-        {"first_sample": 100, "n_rows": 2},
+        {"first_sample": 100, "n_columns": 2},
         {"mains": "stop", "mains_freq": 50},
         {"mains": None, "ends": "whole"},
     ],
 )
 def test_equals_its_function(X, dtype, params):
     X = X.astype(dtype)
-    expected = host_spectrogram(X, **params)
+    # Rows of a spectrogram file are columns of the images.
+    names = {"n_columns": "n_rows"}
+    given = {names.get(name, name): value for name, value in params.items()}
+    expected = host_spectrogram(X, **given)
     step = HostSpectrogramizer(**params)
     panels = step.fit_transform(X)
     assert panels.dtype == dtype
@@ -114,8 +117,8 @@ def test_the_public_test_file(hms_data):
         ({"ch_names": ["A1", *CH_NAMES[1:]]}, "electrode 'Fp1' is not among"),
         ({"first_sample": -1}, "first_sample must be an integer at least 0"),
         ({"first_sample": 1000}, "do not fit into 1600 samples"),
-        ({"n_rows": 4}, "4 rows of 800 samples .* do not fit"),
-        ({"n_rows": 1.5}, "n_rows must be an integer"),
+        ({"n_columns": 4}, "4 columns of 800 samples .* do not fit.* fewer columns"),
+        ({"n_columns": 1.5}, "n_columns must be an integer"),
         ({"decimals": -2}, "decimals must be an integer at least 0"),
         ({"mains": "filter"}, "mains must be one of 'notch', 'stop', None"),
         ({"mains_freq": 0}, "mains_freq must be .*Give 50 or 60"),

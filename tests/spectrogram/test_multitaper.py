@@ -27,8 +27,19 @@ def test_the_7th_places_images(rng):
     assert images.dtype == np.float32
     assert step.n_tapers_ == 9
     assert step.frequencies_[[0, -1]].tolist() == [0.5859375, 19.921875]
-    # Five columns and four rows of channels: what the place padded to 512 x 384.
-    assert (5 * images.shape[2], 4 * images.shape[3]) == (500, 372)
+
+
+def test_times_are_the_middles_of_the_columns():
+    # A click in the middle of column 7's window is loudest there.
+    X = np.zeros((1, 1, 2000))
+    step = MultitaperSpectrogramizer(
+        sfreq=100.0, step_seconds=1.0, output="linear", fmax=40.0
+    ).fit(X)
+    assert step.times_.tolist() == [2.0 + k for k in range(17)]
+    X[0, 0, round(step.times_[7] * 100)] = 1.0
+    image = step.transform(X)[0, 0]
+    assert image.shape[1] == len(step.times_)
+    assert image.sum(axis=0).argmax() == 7
 
 
 def test_the_organisers_transform(rng):
