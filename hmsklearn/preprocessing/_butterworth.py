@@ -66,9 +66,11 @@ class ButterworthFilter(BaseRecursiveFilter):
     -----
     ``(n_windows, n_channels, n_times)`` in and out, same unit, same dtype. The result
     is that of :func:`scipy.signal.sosfiltfilt` or :func:`scipy.signal.sosfilt` in
-    float64, to 2e-5 of each channel's largest value for float32 windows and to 1e-9 for
-    float64. NaN is an error, since a recursive filter spreads it over the rest of the
-    window: put :class:`hmsklearn.preprocessing.NaNImputer` before.
+    float64, to 1e-9 of each channel's largest value in `X` for float64 windows and to
+    2e-6 of it for float32; on EEG to 2e-5 of the largest value that comes out. See
+    :func:`hmsklearn.signal.filter_zero_phase` for where that is a larger share, and
+    where SciPy is less exact. NaN is an error, since a recursive filter spreads it over
+    the rest of the window: put :class:`hmsklearn.preprocessing.NaNImputer` before.
 
     The padding defines the first and last seconds of a high-passed window. SciPy's 27
     samples, MNE's several hundred for a 0.5 Hz edge and the organisers' filtering of

@@ -7,12 +7,9 @@ import numpy as np
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_choice, check_integer
 from hmsklearn.signal.arrays import Array
-from hmsklearn.signal.filters import (
-    default_padlen,
-    filter_causal,
-    filter_zero_phase,
-    ringing_samples,
-)
+from hmsklearn.signal.filter_padding import default_padlen, ringing_samples
+from hmsklearn.signal.filters import filter_causal, filter_zero_phase
+from hmsklearn.signal.realisation import realise
 
 __all__ = ["BaseRecursiveFilter"]
 
@@ -39,6 +36,7 @@ class BaseRecursiveFilter(BaseSignalTransformer):
     def _fit_sections(self, X: Array, sos: np.ndarray) -> None:
         caller = type(self).__name__
         self._check_phase()
+        realise(sos, caller=caller)  # not everything that can be designed can be run
         if self.phase == "causal":
             padlen = 0
         elif self.padlen is None:

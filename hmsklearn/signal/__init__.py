@@ -12,7 +12,12 @@ from hmsklearn.signal.decibel import power_to_db
 from hmsklearn.signal.derivations import derive, group_means, pair_differences
 from hmsklearn.signal.exponential import exponential_mean
 from hmsklearn.signal.filter_design import butterworth_sos
-from hmsklearn.signal.filters import filter_causal, filter_zero_phase
+from hmsklearn.signal.filter_padding import default_padlen, ringing_samples
+from hmsklearn.signal.filters import (
+    filter_causal,
+    filter_zero_phase,
+    single_precision_suffices,
+)
 from hmsklearn.signal.fir import filter_fir
 from hmsklearn.signal.fir_design import fir_kernel, fir_notch_kernel
 from hmsklearn.signal.images import waveform_image
@@ -49,6 +54,7 @@ __all__ = [
     "combine_quality",
     "cone_of_influence",
     "decimate",
+    "default_padlen",
     "derive",
     "draw_traces",
     "exponential_mean",
@@ -74,7 +80,9 @@ __all__ = [
     "power_to_db",
     "power_to_levels",
     "resize_images",
+    "ringing_samples",
     "robust_scale",
+    "single_precision_suffices",
     "standardize",
     "stft_frequencies",
     "stft_power",

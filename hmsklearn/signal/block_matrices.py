@@ -6,14 +6,13 @@ What they are for, and why these, is told in :mod:`hmsklearn.signal.statespace`.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import toeplitz
 
+from hmsklearn.signal.arrays import Constant
 from hmsklearn.signal.filter_ends import head_matrix, right_end
-from hmsklearn.signal.realisation import cross_gramian, powers, realise
-from hmsklearn.signal.scan import flush
+from hmsklearn.signal.realisation import Realisation, cross_gramian, powers, realise
 
 __all__ = ["BlockMatrices"]
 
@@ -22,24 +21,14 @@ __all__ = ["BlockMatrices"]
 _SHORTEST, _PER_STATE, _LONGEST = 32, 4, 80
 
 
-class _Side(NamedTuple):
-    """One direction: state matrix, what drives the state, what is read from it."""
+def _into(side: Realisation, length: int) -> np.ndarray:
+    """From the samples of a block, the first first, to the state after it."""
+    return powers(side.A, side.B, length)[::-1].copy()
 
-    A: np.ndarray
-    drive: np.ndarray
-    read: np.ndarray
 
-    @property
-    def rest(self) -> np.ndarray:
-        return np.linalg.solve(np.eye(len(self.A)) - self.A, self.drive)
-
-    def into(self, length: int) -> np.ndarray:
-        """From the samples of a block, the first first, to the state after it."""
-        return powers(self.A, self.drive, length)[::-1].copy()
-
-    def out_of(self, length: int) -> np.ndarray:
-        """From the state before a block to its samples."""
-        return powers(self.A.T, self.read, length).T
+def _out_of(side: Realisation, length: int) -> np.ndarray:
+    """From the state before a block to its samples."""
+    return powers(side.A.T, side.C, length).T
 
 
 class BlockMatrices:
@@ -106,29 +95,31 @@ class BlockMatrices:
         # Exactly zero at 0 Hz, or else something of the mean would pass.
         self.centred = any(math.fsum(section[:3]) == 0 for section in sos)
         self.width = length + self.centred
-        self.mean = flush(np.full((length, 1), 1 / length))
+        self.mean = Constant(np.full((length, 1), 1 / length))
         self.jump = np.linalg.matrix_power(A, length)
         if padlen is None:
-            sides, direct = [_Side(A, B, C)], D
-            self.head = flush(-sides[0].rest[None])
+            sides = [system]
+            self.head = Constant(-system.rest[None])
         else:
             cross = cross_gramian(system)
-            later = _Side(A, A @ cross @ B + D * B, C)
-            sides = [_Side(A, B, D * C + C @ cross @ A), later]
             direct = D * D + float(C @ cross @ B)
-            self.head = flush(head_matrix(system, padlen))
+            sides = [
+                Realisation(A, B, D * C + C @ cross @ A, direct),
+                Realisation(A, A @ cross @ B + D * B, C, 0.0),
+            ]
+            self.head = Constant(head_matrix(system, padlen))
             self.reach = max(padlen + 1, self.tail)
             of_signal, of_state = right_end(
-                system, cross, later.drive, self.tail, padlen, self.reach
+                system, cross, sides[1].B, self.tail, padlen, self.reach
             )
-            self.end_signal, self.end_state = flush(of_signal), flush(of_state)
-        self._make_blocks(sides, direct)
-        self._make_tail(sides, direct)
+            self.end_signal, self.end_state = Constant(of_signal), Constant(of_state)
+        self._make_blocks(sides)
+        self._make_tail(sides)
 
-    def _make_blocks(self, sides: list[_Side], direct: float) -> None:
-        into = [side.into(self.length) for side in sides]
-        out_of = [side.out_of(self.length) for side in sides]
-        within = _response_matrix(sides, direct, self.length)
+    def _make_blocks(self, sides: list[Realisation]) -> None:
+        into = [_into(side, self.length) for side in sides]
+        out_of = [_out_of(side, self.length) for side in sides]
+        within = _response_matrix(sides, self.length)
         if self.both:
             into[1], out_of[1] = into[1][::-1], out_of[1][:, ::-1]
         if self.centred:
@@ -141,29 +132,29 @@ class BlockMatrices:
                 into[1] = np.vstack([self.jump @ sides[1].rest, into[1]])
                 step = sides[1].rest @ out_of[1]
             within = np.vstack([step, within])
-        self.into = [flush(matrix) for matrix in into]
-        self.out_of = flush(np.concatenate([within, *out_of]))
+        self.into = [Constant(matrix) for matrix in into]
+        self.out_of = Constant(np.concatenate([within, *out_of]))
 
-    def _make_tail(self, sides: list[_Side], direct: float) -> None:
+    def _make_tail(self, sides: list[Realisation]) -> None:
         """From samples and states of the last block to its output and its left."""
-        within = _response_matrix(sides, direct, self.tail)
-        rows = [within, sides[0].out_of(self.tail)]
+        within = _response_matrix(sides, self.tail)
+        rows = [within, _out_of(sides[0], self.tail)]
         if not self.both:
-            self.last = flush(np.concatenate(rows))
+            self.last = Constant(np.concatenate(rows))
             return
-        rows.append(sides[1].out_of(self.tail)[:, ::-1])
+        rows.append(_out_of(sides[1], self.tail)[:, ::-1])
         leaving = [
-            sides[1].into(self.tail)[::-1],
+            _into(sides[1], self.tail)[::-1],
             np.zeros((self.n, self.n)),
             np.linalg.matrix_power(sides[1].A.T, self.tail),
         ]
-        self.last = flush(
+        self.last = Constant(
             np.block([[a, b] for a, b in zip(rows, leaving, strict=True)])
         )
 
 
-def _response_matrix(sides: list[_Side], direct: float, length: int) -> np.ndarray:
+def _response_matrix(sides: list[Realisation], length: int) -> np.ndarray:
     """From the samples of a block to its output, states aside."""
-    response = np.append(direct, sides[0].drive @ sides[0].out_of(length))[:length]
+    response = np.append(sides[0].D, sides[0].B @ _out_of(sides[0], length))[:length]
     full = toeplitz(response)
     return full if len(sides) == 2 else np.triu(full)

@@ -13,34 +13,11 @@ import torch
 
 from hmsklearn.signal.arrays import Array, Constant
 
-__all__ = ["Scan", "ScanScratch", "flush"]
+__all__ = ["Scan", "ScanScratch"]
 
 # How many numbers one product spans, and up to how many it is the whole recurrence.
 _SPAN = 40
 _DENSE = 128
-_TINY = 1e-30
-
-
-def flush(values: np.ndarray) -> Constant:
-    """Make a constant whose tiny entries are zero.
-
-    Parameters
-    ----------
-    values : ndarray
-        Matrix.
-
-    Returns
-    -------
-    Constant
-        The matrix. In float32 its tiny entries would be denormal, which slows products
-        down and adds nothing to them.
-
-    Examples
-    --------
-    >>> flush(np.array([1.0, 1e-40])).value
-    array([1., 0.])
-    """
-    return Constant(np.where(np.abs(values) < _TINY, 0.0, values))
 
 
 class Scan:
@@ -89,11 +66,11 @@ class Scan:
                 else:
                     pair = early, late
                 within[pair[0], :, pair[1], :] = jumps[late - early]
-        self.within = flush(within.reshape(group * n, group * n))
+        self.within = Constant(within.reshape(group * n, group * n))
         if not self.is_dense:
             end = 0 if backward else group - 1
             # What a group hands on, one step further: added to the next one's first.
-            self.total = flush(within[:, :, end].reshape(group * n, n) @ step)
+            self.total = Constant(within[:, :, end].reshape(group * n, n) @ step)
             self.groups = Scan(jumps[group], self.n_groups, backward=backward)
 
     def scratch(self, n_rows: int, dtype: np.dtype) -> ScanScratch:

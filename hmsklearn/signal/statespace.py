@@ -251,7 +251,7 @@ class BlockScratch:
             self.backward = block.backward.scratch(n_rows, dtype)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def block_filter(
     sections: tuple[tuple[float, ...], ...],
     n_times: int,

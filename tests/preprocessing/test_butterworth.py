@@ -162,6 +162,9 @@ def test_nan_names_the_imputer(signals):
         ({"btype": "bandstop", "h_freq": None}, "takes l_freq and h_freq"),
         ({"btype": "bandstop", "h_freq": 0.5}, "must be below .*what stops"),
         ({"padlen": 3, "phase": "causal"}, "no meaning with phase='causal'"),
+        ({"l_freq": 1e-9}, "the filter is unstable"),
+        ({"l_freq": 1e-4, "h_freq": None}, "rings for more than 8388608 samples"),
+        ({"h_freq": 99.999999, "order": 8}, "rings for more than .* from Nyquist"),
         ({"padlen": 400}, "400 samples in time.*at least 401 .*smaller padlen"),
     ],
 )

@@ -6,7 +6,7 @@ from scipy.signal import butter, iirnotch, sosfreqz
 
 from hmsklearn.signal import butterworth_sos, notch_sos
 from hmsklearn.signal.filter_design import MAX_ORDER
-from hmsklearn.signal.filters import default_padlen, ringing_samples
+from hmsklearn.signal.filter_padding import default_padlen, ringing_samples
 
 BANDS = [(0.5, 20.0), (None, 20.0), (0.5, None), (1.6, 30.0), (0.5, 40.0)]
 ORDERS = range(1, MAX_ORDER + 1)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmsklearn.signal import filter_fir, fir_kernel, fir_notch_kernel
+from hmsklearn.signal import filter_fir, fir, fir_kernel, fir_notch_kernel
 
 BANDS = [
     (0.5, 20.0),
@@ -106,6 +106,34 @@ def test_single_precision(rng, band):
         assert tensor.dtype == torch.float32
         close_to_peak(result, expected, 2e-5)
         close_to_peak(tensor.numpy(), expected, 2e-5)
+
+
+@pytest.mark.parametrize("band", [(0.4, None), (3.0, 99.5), (0.5, 20.0)])
+@pytest.mark.parametrize("n_times", [2, 20, 133, 300])
+def test_single_precision_of_signals_that_the_kernel_reaches_beyond(rng, band, n_times):
+    kernel = fir_kernel(*band)
+    X = awkward(rng, n_times)
+    X[1] += 1e5
+    X = X.astype(np.float32)
+    expected = filter_fir(X.astype(np.float64), kernel)
+    close_to_peak(filter_fir(X, kernel), expected, 2e-6)
+    close_to_peak(filter_fir(torch.from_numpy(X), kernel).numpy(), expected, 2e-6)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint8", "int64", "float16", "bool"])
+def test_other_numbers_are_filtered_in_single_precision(rng, dtype):
+    X = (100 * rng.random(size=(2, 3, 700))).astype(dtype)
+    kernel = fir_kernel(2.0, 20.0)
+    result = filter_fir(X, kernel)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, filter_fir(X.astype(np.float32), kernel))
+    assert filter_fir(X[:0], kernel).dtype == np.float32
+
+
+@pytest.mark.parametrize("X", [[[1.0] * 9], torch.ones(1, 9, dtype=torch.int16)])
+def test_signals_that_are_no_numbers(X):
+    with pytest.raises(ValueError, match=r"^filter_fir: .*Convert it"):
+        filter_fir(X, np.ones(3))
 
 
 def test_on_real_eeg(real_windows):
@@ -209,6 +237,12 @@ def test_many_rows_take_turns(rng):
     for row in range(5):
         alone = filter_fir(X[:, row : row + 1], kernel)
         np.testing.assert_allclose(whole[:, row], alone[:, 0], atol=1e-12)
+
+
+def test_recordings_of_many_lengths_do_not_pile_up():
+    for n_times in range(100, 120):
+        filter_fir(np.zeros((1, n_times)), np.ones(3))
+    assert fir._plan.cache_info().currsize <= 8
 
 
 def test_nothing_to_filter():

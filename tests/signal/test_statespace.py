@@ -14,7 +14,7 @@ from hmsklearn.signal import butterworth_sos
 from hmsklearn.signal.block_matrices import BlockMatrices
 from hmsklearn.signal.realisation import cross_gramian, powers, realise
 from hmsklearn.signal.scan import Scan
-from hmsklearn.signal.statespace import BlockFilter
+from hmsklearn.signal.statespace import BlockFilter, block_filter
 
 SYSTEMS = {
     "band-pass": butterworth_sos(0.5, 20.0),
@@ -47,6 +47,30 @@ def test_equations_have_the_same_response(sos):
     np.testing.assert_allclose(
         np.append(system.D, response), expected, rtol=0, atol=1e-12 * scale
     )
+
+
+@pytest.mark.parametrize("order", [6, 8])
+@pytest.mark.parametrize("band", [(0.1, 40.0), (0.16, 85.6), (0.1, 80.9)])
+def test_gains_of_wide_band_stops(band, order):
+    """One far from what is stopped; the sections' own gains are 1e-5 and 1e3."""
+    system = realise(butterworth_sos(*band, order=order, btype="bandstop"))
+    at_nyquist = np.linalg.solve(-np.eye(len(system.A)) - system.A, system.B)
+    for states in (system.rest, at_nyquist):
+        np.testing.assert_allclose(system.D + system.C @ states, 1, atol=1e-10)
+
+
+def test_sections_in_any_order_are_the_same_filter(rng):
+    """Many sections, and poles that occur twice."""
+    band = butterworth_sos(0.5, 20.0, order=8)
+    sos = np.concatenate([band, butterworth_sos(None, 30.0, order=3), band[:2]])
+    x = rng.normal(size=(2, 500))
+    expected = sosfilt(sos, x)
+    for order in (slice(None), slice(None, None, -1), rng.permutation(len(sos))):
+        block = BlockFilter(sos[order], 500, None)
+        result = block.run(x, np.empty_like(x), block.scratch(2, x.dtype))
+        np.testing.assert_allclose(
+            result, expected, rtol=0, atol=1e-10 * np.abs(expected).max()
+        )
 
 
 @systems
@@ -147,6 +171,13 @@ def test_block_filters_are_copied_and_pickled(rng):
     for other in (copy.deepcopy(block), pickle.loads(pickle.dumps(block))):
         result = other.run(x, np.empty_like(x), other.scratch(2, x.dtype))
         np.testing.assert_array_equal(result, expected)
+
+
+def test_recordings_of_many_lengths_do_not_pile_up():
+    sections = tuple(map(tuple, SYSTEMS["odd order"].tolist()))
+    for n_times in range(100, 120):
+        block_filter(sections, n_times, 12)
+    assert block_filter.cache_info().currsize <= 8
 
 
 def test_only_filters_that_block_constants_take_off_the_mean():

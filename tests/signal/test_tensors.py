@@ -299,10 +299,13 @@ CASES = {
 DESIGNS = {
     "butterworth_sos",
     "cone_of_influence",
+    "default_padlen",
     "fir_kernel",
     "fir_notch_kernel",
     "mel_filterbank",
     "notch_sos",
+    "ringing_samples",
+    "single_precision_suffices",
     "stft_frequencies",
     "torrence_compo_frequencies",
     "wavelet_frequencies",
