@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, Constant, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, Constant, as_float, is_tensor, refuse_out
 
 __all__ = ["clip_and_divide", "mu_law"]
 
@@ -57,6 +57,7 @@ def clip_and_divide(
     array([[0.25, 1.  ],
            [0.5 , 1.  ]])
     """
+    X = as_float(X, "clip_and_divide")
     refuse_out(X, out, "clip_and_divide")
     high = None if clip is None else _like(clip, X)
     low = None if high is None else -high
@@ -124,6 +125,7 @@ def mu_law(X: Array, mu: float = 1.0, *, out: np.ndarray | None = None) -> Array
     >>> mu_law(np.array([-3.0, 0.0, 1.0]), 1.0)
     array([-2.,  0.,  1.])
     """
+    X = as_float(X, "mu_law")
     if not mu > 0:
         raise ValueError(f"mu_law: mu must be above 0, got {mu!r}.")
     refuse_out(X, out, "mu_law")

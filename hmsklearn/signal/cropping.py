@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
 
 __all__ = ["DECIMATION_METHODS", "centre_crop", "decimate"]
 
@@ -38,9 +38,10 @@ def centre_crop(X: Array, n_times: int, *, out: np.ndarray | None = None) -> Arr
 
     Examples
     --------
-    >>> centre_crop(np.arange(10), 4)
-    array([3, 4, 5, 6])
+    >>> centre_crop(np.arange(10.0), 4)
+    array([3., 4., 5., 6.])
     """
+    X = as_float(X, "centre_crop")
     refuse_out(X, out, "centre_crop")
     # A negative start would count from the end.
     if not 0 <= n_times <= X.shape[-1]:
@@ -99,6 +100,7 @@ def decimate(
     >>> decimate(X, 3), decimate(X, 3, "mean")
     (array([0., 3.]), array([1., 4.]))
     """
+    X = as_float(X, "decimate")
     if method not in DECIMATION_METHODS:
         raise ValueError(
             f"decimate: method must be one of {', '.join(DECIMATION_METHODS)}, got "

@@ -22,7 +22,7 @@ from hmsklearn.signal._channel_apply import (
     subtract,
 )
 from hmsklearn.signal._channel_plan import make_plan, make_runs
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
 from hmsklearn.signal.blas import one_blas_thread
 
 __all__ = ["derive", "group_means", "pair_differences"]
@@ -68,6 +68,7 @@ def pair_differences(
     array([[[  9.,  18.],
             [ 90., 180.]]])
     """
+    X = as_float(X, "pair_differences")
     refuse_out(X, out, "pair_differences")
     pairs = _positions(X, anodes), _positions(X, cathodes)
     if len(pairs[0]) != len(pairs[1]):
@@ -123,6 +124,7 @@ def derive(X: Array, matrix: np.ndarray, *, out: np.ndarray | None = None) -> Ar
     >>> derive(X, np.concatenate([[[1, -1, 0, 0], [0, 0, 0, 1]], mean])).ravel()
     array([-1., nan,  3.])
     """
+    X = as_float(X, "derive")
     refuse_out(X, out, "derive")
     matrix = np.ascontiguousarray(matrix, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[1] != X.shape[1]:
@@ -190,6 +192,7 @@ def group_means(
     >>> group_means(np.array([[[1.0], [3.0], [5.0]]]), [(0, 1), (2,)]).ravel()
     array([2., 5.])
     """
+    X = as_float(X, "group_means")
     refuse_out(X, out, "group_means")
     places = [_positions(X, members) for members in groups]
     if not all(places):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.signal import lfilter
 
-from hmsklearn.signal.arrays import Array, Constant, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, Constant, as_float, is_tensor, refuse_out
 
 __all__ = ["exponential_mean"]
 
@@ -53,6 +53,7 @@ def exponential_mean(
     >>> exponential_mean(np.array([3.0, 0.0, 0.0]), half_life=1.0)
     array([3.        , 1.        , 0.42857143])
     """
+    X = as_float(X, "exponential_mean")
     if not half_life > 0:
         raise ValueError(
             f"exponential_mean: half_life must be above 0, got {half_life!r}."

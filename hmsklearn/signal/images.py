@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
 
 __all__ = ["WAVEFORM_LAYOUTS", "waveform_image"]
 
@@ -53,16 +53,17 @@ def waveform_image(
 
     Examples
     --------
-    >>> X = np.arange(12).reshape(1, 2, 6)
-    >>> waveform_image(X, 2)
+    >>> X = np.arange(12.0).reshape(1, 2, 6)
+    >>> waveform_image(X, 2).astype(int)
     array([[[ 0,  2,  4],
             [ 1,  3,  5],
             [ 6,  8, 10],
             [ 7,  9, 11]]])
-    >>> waveform_image(X, 2, "contiguous", columns=2)
+    >>> waveform_image(X, 2, "contiguous", columns=2).astype(int)
     array([[[ 0,  1,  2,  6,  7,  8],
             [ 3,  4,  5,  9, 10, 11]]])
     """
+    X = as_float(X, "waveform_image")
     refuse_out(X, out, "waveform_image")
     if layout not in WAVEFORM_LAYOUTS:
         raise ValueError(

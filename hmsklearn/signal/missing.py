@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
 
 __all__ = ["FILL_STRATEGIES", "fill_nan"]
 
@@ -51,6 +51,7 @@ def fill_nan(
     >>> fill_nan(gap, "mean"), fill_nan(gap, "linear")
     (array([2., 1., 2., 3., 2.]), array([0., 1., 2., 3., 0.]))
     """
+    X = as_float(X, "fill_nan")
     if strategy not in FILL_STRATEGIES:
         raise ValueError(
             f"fill_nan: strategy must be one of {', '.join(FILL_STRATEGIES)}, got "

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
 
 __all__ = ["STATISTICS", "panel_differences", "panel_statistics", "plane_contrasts"]
 
@@ -71,6 +71,7 @@ def panel_statistics(
     <BLANKLINE>
             [[3.]]]])
     """
+    X = as_float(X, "panel_statistics")
     refuse_out(X, out, "panel_statistics")
     for statistic in statistics:
         named = isinstance(statistic, str)
@@ -238,6 +239,7 @@ def panel_differences(X: Array, *, out: np.ndarray | None = None) -> Array:
     >>> panel_differences(np.array([[[[10.0]], [[4.0]], [[1.0]]]])).ravel()
     array([6., 9., 3.])
     """
+    X = as_float(X, "panel_differences")
     refuse_out(X, out, "panel_differences")
     pairs = list(combinations(range(X.shape[1]), 2))
     if is_tensor(X):
@@ -286,6 +288,7 @@ def plane_contrasts(
     >>> plane_contrasts(X, [(1, 2), (0,), ()]).ravel()
     array([-4.5,  2. ,  8. ])
     """
+    X = as_float(X, "plane_contrasts")
     refuse_out(X, out, "plane_contrasts")
     if len(references) != X.shape[1]:
         raise ValueError(

@@ -13,7 +13,7 @@ from functools import reduce
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
 from hmsklearn.signal.exponential import exponential_mean
 
 __all__ = ["QUALITIES", "channel_quality", "combine_quality"]
@@ -82,6 +82,7 @@ def channel_quality(
     >>> channel_quality(X, n_nearest=2)[:, -1].round(2)
     array([0.95, 0.95, 0.95, 0.95, 0.  ])
     """
+    X = as_float(X, "channel_quality")
     if output not in QUALITIES:
         raise ValueError(
             f"channel_quality: output must be one of {', '.join(QUALITIES)}, got "
@@ -146,6 +147,7 @@ def combine_quality(
     >>> combine_quality(np.array([[1.0], [0.5], [0.8]]), [(0, 1), (1, 2), ()]).ravel()
     array([0.5, 0.4, 1. ])
     """
+    quality = as_float(quality, "combine_quality")
     refuse_out(quality, out, "combine_quality")
     if is_tensor(quality):
         merge = torch.maximum if output == "gof" else torch.mul

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from torch.nn import functional
 
-from hmsklearn.signal.arrays import Array, Constant, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, Constant, as_float, is_tensor, refuse_out
 
 __all__ = ["RESIZE_MODES", "resize_images"]
 
@@ -88,6 +88,7 @@ def resize_images(
     array([[0., 0., 1., 1.],
            [0., 0., 1., 1.]])
     """
+    X = as_float(X, "resize_images")
     if mode not in RESIZE_MODES:
         raise ValueError(
             f"resize_images: mode must be one of {', '.join(RESIZE_MODES)}, got "

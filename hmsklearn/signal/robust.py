@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
 
 __all__ = ["ACROSS", "CENTRES", "robust_scale"]
 
@@ -70,6 +70,7 @@ def robust_scale(
     array([[ -1. ,  -0.5,   0. ,   0.5, 248.5],
            [  0. ,   0. ,   0. ,   0. ,   0. ]])
     """
+    X = as_float(X, "robust_scale")
     if across not in ACROSS:
         raise ValueError(
             f"robust_scale: across must be one of {', '.join(ACROSS)}, got {across!r}."

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from hmsklearn.signal._standardize_tensor import range_tensor, zscore_tensor
-from hmsklearn.signal.arrays import Array, Constant, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, Constant, as_float, is_tensor, refuse_out
 
 __all__ = ["METHODS", "standardize"]
 
@@ -96,6 +96,7 @@ def standardize(
     >>> standardize(X[:, :1], "minmax", value_range=(0, 255), eps=0)
     array([[[[  0. , 127.5, 255. ]]]])
     """
+    X = as_float(X, "standardize")
     if method not in METHODS:
         raise ValueError(
             f"standardize: method must be one of {', '.join(METHODS)}, got {method!r}."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hmsklearn._params import check_choice, check_real
-from hmsklearn.signal.arrays import Array, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, refuse_out
 from hmsklearn.signal.wavelet_bank import Wavelets
 from hmsklearn.signal.wavelet_fold import PAD_MODES, FoldPlan, make_plan
 from hmsklearn.signal.wavelet_run import folded_power
@@ -219,6 +219,7 @@ def superlet_power(
     >>> [round(float(v), 3) for v in power[0, :, 2]]
     [0.0, 9.0, 0.0]
     """
+    X = as_float(X, "superlet_power")
     refuse_out(X, out, "superlet_power")
     dtype = check_signals(X, caller="superlet_power")
     plan = superlet_plan(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
 
 __all__ = ["ALIGNMENTS", "tile_planes", "tiled_shape"]
 
@@ -67,16 +67,17 @@ def tile_planes(
 
     Examples
     --------
-    >>> X = np.array([[[[1, 2]], [[3, 4]], [[5, 6]]]])
-    >>> tile_planes(X, [[[0, 1], [2, -1]]])
+    >>> X = np.array([[[[1.0, 2.0]], [[3.0, 4.0]], [[5.0, 6.0]]]])
+    >>> tile_planes(X, [[[0, 1], [2, -1]]]).astype(int)
     array([[[[1, 2, 3, 4],
              [5, 6, 0, 0]]]])
-    >>> tile_planes(X, [[[0], [1]]], trim=(1, 0), size=(4, 1), fill=-1)
+    >>> tile_planes(X, [[[0], [1]]], trim=(1, 0), size=(4, 1), fill=-1).astype(int)
     array([[[[-1],
              [ 2],
              [ 4],
              [-1]]]])
     """
+    X = as_float(X, "tile_planes")
     refuse_out(X, out, "tile_planes")
     tiles = np.asarray(layout, dtype=np.intp)
     height, width = X.shape[-2:]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hmsklearn.signal._strokes import fill, fill_tensor, stroke_edges
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
 
 __all__ = ["Lanes", "draw_traces", "trace_lanes"]
 
@@ -166,6 +166,7 @@ def draw_traces(
             [1., 1., 1., 1.],
             [0., 0., 0., 0.]]])
     """
+    X = as_float(X, "draw_traces")
     refuse_out(X, out, "draw_traces")
     n_windows, n_channels, _ = X.shape
     lanes = trace_lanes(

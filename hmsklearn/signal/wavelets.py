@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hmsklearn._params import check_choice, check_real
-from hmsklearn.signal.arrays import Array, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, refuse_out
 from hmsklearn.signal.wavelet_bank import SCALINGS, Wavelets
 from hmsklearn.signal.wavelet_fold import PAD_MODES, REACH, FoldPlan, make_plan
 from hmsklearn.signal.wavelet_run import folded_power, folded_transform
@@ -159,6 +159,7 @@ zero_mean, demean : optional
     >>> round(float(abs(z)), 6), round(float(np.angle(z)), 6)
     (3.0, 1.0)
     """
+    X = as_float(X, "morlet_transform")
     refuse_out(X, out, "morlet_transform")
     dtype = check_signals(X, caller="morlet_transform")
     plan = morlet_plan(
@@ -282,6 +283,7 @@ def morlet_power(
     >>> power.shape, [round(float(v), 3) for v in power[0, 0, :, 128]]
     ((1, 1, 3, 256), [0.0, 9.0, 0.039])
     """
+    X = as_float(X, "morlet_power")
     refuse_out(X, out, "morlet_power")
     dtype = check_signals(X, caller="morlet_power")
     plan = morlet_plan(

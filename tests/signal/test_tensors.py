@@ -34,7 +34,7 @@ def morlet_parts(X, **options):
     coefficients = signal.morlet_transform(X, **options)
     if isinstance(X, torch.Tensor):
         return torch.view_as_real(coefficients)
-    return coefficients.view(X.dtype).reshape(*coefficients.shape, 2)
+    return np.stack([coefficients.real, coefficients.imag], axis=-1)
 
 
 #: Function of the room -> calls of it, each with its input. Everything in
@@ -372,3 +372,19 @@ def test_tensor_passes_the_gradient(function, X):
 @pytest.mark.gpu
 def test_cuda_is_array(function, X):
     agree(function(torch.from_numpy(X).cuda()), function(X))
+
+
+@calls
+def test_whole_numbers_are_computed_as_float32(function, X):
+    whole = np.nan_to_num(X).round().astype(np.int16)
+    result = function(whole)
+    expected = function(whole.astype(np.float32))
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, expected)
+
+
+@calls
+def test_other_tensors_are_refused(function, X):
+    for tensor in (torch.from_numpy(X).half(), torch.ones(X.shape, dtype=torch.int32)):
+        with pytest.raises(ValueError, match="tensor"):
+            function(tensor)
