@@ -71,7 +71,9 @@ class ViewComposition(  # type: ignore[call-arg]  # TransformerMixin takes it
         MetadataRouter
             The union as a router to its views.
         """
-        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        to_fit = MethodMapping()
+        for caller in ("fit", "fit_transform"):  # a pipeline calls the latter
+            to_fit.add(caller=caller, callee="fit")
         router = MetadataRouter(owner=self)
         for name, view in self.views:
             if not isinstance(view, str):
