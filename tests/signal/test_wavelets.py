@@ -1,5 +1,7 @@
 """Morlet wavelets: by definition, and beside MNE, PyWavelets, Torrence and Compo."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -157,6 +159,8 @@ def test_equal_to_pywavelets(drifting, bandwidth, centre):
     entries.
     """
     pywt = pytest.importorskip("pywt")
+    if "precision" not in signature(pywt.cwt).parameters:
+        pytest.skip("this PyWavelets has a coarse table of the wavelet only")
     name = f"cmor{bandwidth}-{centre}"
     x = drifting[0] - drifting[0].mean(axis=-1, keepdims=True)
     n_cycles = 2 * np.pi * centre * np.sqrt(bandwidth / 2)
