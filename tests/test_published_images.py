@@ -156,7 +156,12 @@ def nn_audio(n_fft, win_length, hop_length, window):
 
 def cusignal(nperseg, noverlap):
     return stft(
-        convention="cusignal", win_length=nperseg, noverlap=noverlap, output="log1p"
+        convention="cusignal",
+        win_length=nperseg,
+        noverlap=noverlap,
+        fmin=0.5,
+        fmax=20.0,
+        output="log1p",
     )
 
 
@@ -198,7 +203,7 @@ def mel_4t(height, width, duration=50, low=0.5, high=30.0):
 
 def narai(freqs):
     return WaveletScalogramizer(
-        freqs=freqs, n_cycles=7, hop_length=14, scaling="mne", output="log", eps=0
+        freqs=freqs, n_cycles=7, hop_length=14, scaling="mne", output="log", eps=1e-30
     )
 
 

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
+from hmsklearn.signal.level_checks import EXTENTS, check_images, check_levels
 
 __all__ = ["EXTENTS", "convert_db", "convert_db_tensor", "db_floor", "power_to_db"]
-
-#: What shares a maximum: one image, or all planes of a window.
-EXTENTS = ("plane", "window")
 
 # The natural logarithm is the one that NumPy has vectorised on every processor.
 _DECIBEL = 10.0 / math.log(10.0)
@@ -35,7 +33,8 @@ def power_to_db(
     Parameters
     ----------
     power : ndarray or Tensor of shape (..., height, width)
-        Power, not negative, float32 or float64. Each pair of last axes is one image.
+        Power, not negative, float32 or float64; arrays of other numbers become float32.
+        Each pair of last axes is one image.
     ref : "max" or float, default="max"
         Power that is 0 dB: each image's own maximum, or a fixed one.
     amin : float, default=1e-10
@@ -59,7 +58,8 @@ def power_to_db(
     Raises
     ------
     ValueError
-        If `per` is neither, or `out` is given with a tensor.
+        If a parameter is unusable, `power` has no images or holds no real numbers, or
+        `out` is given with a tensor.
 
     Notes
     -----
@@ -74,14 +74,13 @@ def power_to_db(
     array([[-20., -10.],
            [  0., -80.]])
     """
-    if per not in EXTENTS:
-        raise ValueError(
-            f"power_to_db: per must be one of {', '.join(map(repr, EXTENTS))}, got "
-            f"{per!r}."
-        )
-    refuse_out(power, out, "power_to_db")
+    caller = "power_to_db"
+    power = as_float(power, caller)
     options: dict[str, Any] = {"ref": ref, "amin": amin, "top_db": top_db}
     options |= {"offset": offset, "scale": scale}
+    check_levels({**options, "per": per}, caller=caller)
+    check_images(power, caller=caller)
+    refuse_out(power, out, caller)
     axes = min(2 if per == "plane" else 3, power.ndim)
     if is_tensor(power):
         loudest = power.amax(dim=tuple(range(-axes, 0)), keepdim=True)

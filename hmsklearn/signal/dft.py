@@ -16,8 +16,10 @@ ones: 10 times the error.
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakValueDictionary
 
 import numpy as np
 from scipy.fft import next_fast_len, rfft
@@ -38,6 +40,10 @@ _FFT_COST = 8.5
 # Where the interpolation may stop, relative to the largest row: rounding to float32
 # changes the rows themselves as much.
 _TOLERANCE = {"float32": 2.0**-24, "float64": 1e-14}
+# The interpolation solves one small system for each row. More numbers than this in all
+# of them would take many seconds to prepare; this many at a time are solved together.
+_MOST_PREPARED = 2_000_000
+_PREPARED_TOGETHER = 250_000
 
 
 def get_weights(
@@ -112,14 +118,29 @@ class Factors:
     weights: Constant | None
 
 
+def _is_plain(n_rows: int, length: int, rank: int) -> bool:
+    """Whether the whole matrices are cheaper, or the interpolation too dear to find."""
+    saves = rank * (n_rows + length) <= 0.8 * n_rows * length
+    return not saves or 2 * n_rows * rank**2 > _MOST_PREPARED
+
+
+def _likely_rank(n_rows: int, length: int, omega: np.ndarray) -> int:
+    """Estimate how many rows the interpolation will need."""
+    # Half of what a band of this width holds under the window, and a margin.
+    band = float(np.ptp(omega)) / (2 * np.pi)
+    return min(length, n_rows, int(band * length) + 9)
+
+
 def _factors(matrices: np.ndarray, omega: np.ndarray, dtype: str) -> Factors:
     """Express the rows of matrices by as few of them as possible, the nodes."""
     n_rows, length = matrices.shape[1:]
+    if _is_plain(n_rows, length, _likely_rank(n_rows, length, omega)):
+        return Factors(Constant(matrices), None)
     parts = [qr(matrix.T, mode="economic", pivoting=True)[1:] for matrix in matrices]
     sizes = np.abs([np.diag(triangle) for triangle, _ in parts])
     tolerance = _TOLERANCE[dtype] * float(sizes.max())
     rank = min(int((sizes > tolerance).sum(1).max()) + 1, sizes.shape[1])
-    if rank * (n_rows + length) > 0.8 * n_rows * length:
+    if _is_plain(n_rows, length, rank):
         return Factors(Constant(matrices), None)
     weights = np.empty((2, n_rows, rank))
     basis = np.empty((2, rank, length))
@@ -128,7 +149,11 @@ def _factors(matrices: np.ndarray, omega: np.ndarray, dtype: str) -> Factors:
         target = np.empty((n_rows, rank))
         target[order] = triangle[:rank].T
         distance = np.abs(omega[:, None] - omega[nodes]) * length / (2 * np.pi)
-        weights[part] = _damped(root, target, tolerance * (1 + 2 * distance))
+        noise = tolerance * (1 + 2 * distance)
+        step = max(1, _PREPARED_TOGETHER // (2 * rank**2))
+        for start in range(0, n_rows, step):
+            rows = slice(start, start + step)
+            weights[part, rows] = _damped(root, target[rows], noise[rows])
         basis[part] = matrices[part, nodes]
     return Factors(Constant(basis), Constant(weights))
 
@@ -147,6 +172,12 @@ def _damped(root: np.ndarray, target: np.ndarray, noise: np.ndarray) -> np.ndarr
     q, r = np.linalg.qr(system)
     right = np.swapaxes(q[:, :rank], -1, -2) @ target[:, :, None]
     return np.linalg.solve(r, right)[..., 0]
+
+
+# Threads that come together prepare a transform once, even if each made its own: the
+# first one does it, and the others take what it has found.
+_PREPARING = threading.Lock()
+_PREPARED: WeakValueDictionary[tuple, Factors] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,9 +294,9 @@ class FrameTransform:
         return Constant(np.stack([spectrum.real, spectrum.imag])[..., None])
 
     @property
-    def loudest(self) -> float:
-        """Largest amplitude that a sine of amplitude one can have."""
-        return float(np.abs(self.window).sum() / 2 * math.sqrt(self.gain.max()))
+    def power(self) -> float:
+        """Root of the mean squared weight, and of the largest gain."""
+        return math.sqrt(float(np.square(self.window).mean() * self.gain.max()))
 
     def matrices(self) -> np.ndarray:
         """Compute what a frame is multiplied by, for real and imaginary parts.
@@ -295,7 +326,14 @@ class FrameTransform:
             The products.
         """
         if dtype not in self._factored:
-            self._factored[dtype] = _factors(self.matrices(), self.omega, dtype)
+            made_of = (self.window, self.omega, self.trend, self.gain)
+            key = (dtype, *(array.tobytes() for array in made_of))
+            with _PREPARING:
+                factors = _PREPARED.get(key)
+                if factors is None:
+                    factors = _factors(self.matrices(), self.omega, dtype)
+                    _PREPARED[key] = factors
+            self._factored[dtype] = factors
         return self._factored[dtype]
 
     @cached_property
@@ -304,9 +342,9 @@ class FrameTransform:
         if self.n_fft == 0:
             return False
         length, n_bins = len(self.window), len(self.omega)
-        # Half of what a band of this width holds under the window, and a margin.
-        band = float(np.ptp(self.omega)) / (2 * np.pi)
-        rank = min(length, n_bins, int(band * length) + 9)
-        matrices = 2 * min(rank * (length + n_bins), length * n_bins)
+        rank = _likely_rank(n_bins, length, self.omega)
+        matrices = 2 * length * n_bins
+        if not _is_plain(n_bins, length, rank):
+            matrices = 2 * rank * (length + n_bins)
         slow = 1 if next_fast_len(self.n_fft, real=True) == self.n_fft else 4
         return matrices > slow * _FFT_COST * self.n_fft * math.log2(self.n_fft)

@@ -13,37 +13,12 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import as_strided
 
-__all__ = ["FRAMINGS", "PAD_MODES", "FrameLayout", "n_frames"]
+__all__ = ["FRAMINGS", "PAD_MODES", "FrameLayout"]
 
 #: How frames are counted, see :meth:`FrameLayout.make`.
 FRAMINGS = ("torch", "scipy")
 #: What continues the signal: zeros, or its mirror image.
 PAD_MODES = ("constant", "reflect")
-
-
-def n_frames(n_times: int, n_fft: int, hop_length: int) -> int:
-    """Count the frames of a centred short-time transform of torch or librosa.
-
-    Parameters
-    ----------
-    n_times : int
-        Number of samples.
-    n_fft : int
-        Length of the transform; half of it is added at both ends.
-    hop_length : int
-        Samples from frame to frame.
-
-    Returns
-    -------
-    int
-        Number of frames; the first is centred at sample 0.
-
-    Examples
-    --------
-    >>> n_frames(10_000, 1024, 39)
-    257
-    """
-    return 1 + (n_times + 2 * (n_fft // 2) - n_fft) // hop_length
 
 
 @dataclass(frozen=True)
@@ -132,11 +107,14 @@ class FrameLayout:
         span = n_fft if framing == "torch" else length
         before = span // 2 if center else 0
         total = n_times + 2 * before
-        if total < span:
+        # SciPy would shorten a window that is longer than the signal, and with it
+        # the number of rows.
+        least = span if framing == "scipy" else span - 2 * before
+        if n_times < least:
             raise ValueError(
                 f"{caller}: X has {n_times} samples in time (last axis), at least "
-                f"{span - 2 * before} are needed for one frame. Give longer windows "
-                "or shorter frames."
+                f"{least} are needed for one frame. Give longer windows or shorter "
+                "frames."
             )
         if framing == "scipy" and center:
             total += -(total - span) % hop_length

@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from hmsklearn.signal.arrays import Array, is_tensor, refuse_out
-from hmsklearn.signal.decibel import EXTENTS, convert_db, convert_db_tensor
+from hmsklearn.signal.arrays import Array, as_float, is_tensor, refuse_out
+from hmsklearn.signal.decibel import convert_db, convert_db_tensor
+from hmsklearn.signal.level_checks import OUTPUTS, check_images, check_levels
 
 __all__ = ["OUTPUTS", "Levels", "power_to_levels"]
-
-#: What a spectrogram can be turned into, see :func:`power_to_levels`.
-OUTPUTS = ("linear", "db", "log", "log10", "log1p")
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,9 @@ class Levels:
     per : {"plane", "window"}
         Whose maximum counts in decibels.
 
-    Raises
-    ------
-    ValueError
-        If `output` or `per` is unknown.
+    Notes
+    -----
+    Nothing is checked here, see :meth:`make`.
 
     Examples
     --------
@@ -72,13 +69,28 @@ class Levels:
     scale: float = 1.0
     per: str = "plane"
 
-    def __post_init__(self) -> None:
-        for name, known in (("output", OUTPUTS), ("per", EXTENTS)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"power_to_levels: {name} must be one of {', '.join(known)}, got "
-                    f"{getattr(self, name)!r}."
-                )
+    @classmethod
+    def make(cls, given: Any, *, caller: str) -> Levels:
+        """Check arguments and take them.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            Arguments of :func:`power_to_levels` by name.
+        caller : str
+            Name that starts the error messages.
+
+        Returns
+        -------
+        Levels
+            The levels.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not known or unusable.
+        """
+        return cls(**check_levels(given, caller=caller))
 
     @property
     def is_db(self) -> bool:
@@ -140,7 +152,9 @@ class Levels:
             np.log1p(out, out=out)
         elif self.output != "linear":
             out += power.dtype.type(self.eps)
-            (np.log if self.output == "log" else np.log10)(out, out=out)
+            # Without eps a power of 0 is -inf by definition, or the lower bound.
+            with np.errstate(divide="ignore"):
+                (np.log if self.output == "log" else np.log10)(out, out=out)
 
     def of_tensor(
         self, power: torch.Tensor, loudest: torch.Tensor | None = None
@@ -166,10 +180,8 @@ class Levels:
             values = _power(power, self.exponent / 2)
             if self.output == "log1p":
                 values = values.log1p()
-            elif self.output == "log":
-                values = (values + self.eps).log()
-            elif self.output == "log10":
-                values = (values + self.eps).log10()
+            elif self.output != "linear":
+                values = _logarithm(values + self.eps, self.output)
         if self.clip is not None:
             values = values.clamp(*self.clip)
         return (values + self.offset) / self.scale
@@ -211,8 +223,8 @@ def power_to_levels(
     Parameters
     ----------
     power : ndarray or Tensor of shape (..., height, width)
-        Power (squared magnitude), not negative, float32 or float64. Each pair of last
-        axes is one image.
+        Power (squared magnitude), not negative, float32 or float64; arrays of other
+        numbers become float32. Each pair of last axes is one image.
     output : {"linear", "db", "log", "log10", "log1p"}, default="db"
         With ``x = power ** (exponent / 2)``: ``x`` itself; decibel of the power;
         ``log(x + eps)``; ``log10(x + eps)``; ``log(1 + x)``.
@@ -221,7 +233,8 @@ def power_to_levels(
     ref, amin, top_db : optional
         Of the decibels, see :func:`hmsklearn.signal.power_to_db`.
     eps : float, default=1e-6
-        Added before ``log`` and ``log10``.
+        Added before ``log`` and ``log10``. Without it a power of 0 is minus infinity,
+        or the lower bound of `clip`.
     clip : (float or None, float or None), optional
         Bounds of the values, applied before `offset` and `scale`.
     offset, scale : float, default=0.0 and 1.0
@@ -239,7 +252,8 @@ def power_to_levels(
     Raises
     ------
     ValueError
-        If `output` or `per` is unknown, or `out` is given with a tensor.
+        If a parameter is unusable, `power` has no images or holds no real numbers, or
+        `out` is given with a tensor.
 
     Notes
     -----
@@ -255,8 +269,25 @@ def power_to_levels(
     >>> power_to_levels(power, "linear", clip=(None, 50), offset=-1, scale=7)
     array([[0., 7.]])
     """
-    levels = Levels(output, exponent, ref, amin, top_db, eps, clip, offset, scale, per)
-    refuse_out(power, out, "power_to_levels")
+    caller = "power_to_levels"
+    power = as_float(power, caller)
+    levels = Levels.make(
+        {
+            "output": output,
+            "exponent": exponent,
+            "ref": ref,
+            "amin": amin,
+            "top_db": top_db,
+            "eps": eps,
+            "clip": clip,
+            "offset": offset,
+            "scale": scale,
+            "per": per,
+        },
+        caller=caller,
+    )
+    check_images(power, caller=caller)
+    refuse_out(power, out, caller)
     if is_tensor(power):
         return levels.of_tensor(power)
     if out is None:
@@ -279,3 +310,11 @@ def _power(x: torch.Tensor, exponent: float) -> torch.Tensor:
     safe = torch.where(positive, x, 1.0)
     root = safe.sqrt() if exponent == 0.5 else safe**exponent
     return torch.where(positive, root, 0.0)
+
+
+def _logarithm(x: torch.Tensor, output: str) -> torch.Tensor:
+    """Logarithm whose gradient at zero is zero, where the formula's is infinite."""
+    positive = x > 0
+    safe = torch.where(positive, x, 1.0)
+    value = safe.log() if output == "log" else safe.log10()
+    return torch.where(positive, value, -torch.inf)

@@ -9,13 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from hmsklearn._params import check_choice, check_integer
+from hmsklearn._params import check_integer
 from hmsklearn.signal.arrays import Array
-from hmsklearn.signal.dft import FrameTransform, get_weights
-from hmsklearn.signal.frames import PAD_MODES, FrameLayout
+from hmsklearn.signal.dft import FrameTransform
+from hmsklearn.signal.frames import FrameLayout
 from hmsklearn.signal.levels import Levels
 from hmsklearn.signal.mel_bank import mel_filterbank, mel_frequencies
 from hmsklearn.signal.short_time import Bank, ShortTimeImages
+from hmsklearn.signal.short_time_checks import (
+    check_bands,
+    check_groups,
+    check_signals,
+    check_width,
+)
 
 __all__ = ["mel_decibels", "mel_filterbank", "mel_frequencies", "mel_spectrogram"]
 
@@ -31,9 +37,10 @@ def _constants(
     fmax: float,
     mel_scale: str,
     norm: str | None,
-) -> tuple[FrameTransform, Bank]:
+) -> tuple[FrameTransform, Bank, bool]:
+    """Derive the transform, the filters, and whether one of them is empty."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # said by mel_filterbank
+        warnings.simplefilter("ignore", UserWarning)  # once: mel_spectrogram says it
         weights = mel_filterbank(
             sfreq, n_fft, n_mels, fmin, fmax, mel_scale=mel_scale, norm=norm
         )
@@ -42,7 +49,7 @@ def _constants(
     transform = FrameTransform.make(
         window, win_length, n_fft=n_fft, bins=(start, stop), caller="mel_spectrogram"
     )
-    return transform, Bank(weights[:, start:stop])
+    return transform, Bank(weights[:, start:stop]), not weights.any(axis=1).all()
 
 
 def mel_spectrogram(
@@ -62,6 +69,8 @@ def mel_spectrogram(
     width: int | None = None,
     levels: Mapping[str, Any] | None = None,
     groups: Sequence[Sequence[int]] | None = None,
+    warn_empty: bool = True,
+    caller: str = "mel_spectrogram",
     out: np.ndarray | None = None,
 ) -> Array:
     """Compute the power in mel bands over time.
@@ -69,7 +78,7 @@ def mel_spectrogram(
     Parameters
     ----------
     X : ndarray or Tensor of shape (n_windows, n_channels, n_times)
-        Signals, float32 or float64.
+        Signals, float32 or float64; arrays of other numbers become float32.
     sfreq : float, default=200.0
         Sampling frequency in Hz.
     n_fft : int, default=1024
@@ -79,7 +88,7 @@ def mel_spectrogram(
     hop_length : int, default=39
         Samples from frame to frame.
     window : str or tuple, default="hann"
-        Periodic window of :func:`scipy.signal.get_window`.
+        Periodic window of :func:`scipy.signal.get_window`; parameters may be lists.
     pad_mode : {"constant", "reflect"}, default="constant"
         What lies before the first and after the last sample: zeros, as in librosa, or
         the mirrored signal, as in torchaudio.
@@ -98,6 +107,10 @@ def mel_spectrogram(
         None leaves the power.
     groups : sequence of sequences of int, optional
         Channels whose images are averaged in the end, without ever holding all of them.
+    warn_empty : bool, default=True
+        Whether bands without content are worth a warning.
+    caller : str, default="mel_spectrogram"
+        Name that starts the error messages.
     out : ndarray, optional
         Where to write. For arrays only.
 
@@ -110,8 +123,14 @@ def mel_spectrogram(
     Raises
     ------
     ValueError
-        If a parameter is not known, `X` is too short to be mirrored, or `out` is given
-        with a tensor.
+        If a parameter is unusable, `X` has other axes or types, `X` is too short to be
+        mirrored, or `out` is given with a tensor.
+
+    Warns
+    -----
+    UserWarning
+        If a band lies between two bins of the transform, so that its row has no
+        content.
 
     Notes
     -----
@@ -124,36 +143,41 @@ def mel_spectrogram(
     >>> mel_spectrogram(np.ones((2, 3, 1000))).shape
     (2, 3, 128, 26)
     """
-    caller = "mel_spectrogram"
-    check_integer(n_fft, "n_fft", caller=caller, low=2)
-    check_integer(win_length, "win_length", caller=caller, low=1, high=n_fft)
-    check_integer(hop_length, "hop_length", caller=caller, low=1)
-    check_choice(pad_mode, "pad_mode", PAD_MODES, caller=caller)
-    get_weights(window, win_length, caller=caller)
-    transform, bank = _constants(
-        float(sfreq),
-        int(n_fft),
-        int(win_length),
-        window,
-        int(n_mels),
-        float(fmin),
-        float(fmax),
-        mel_scale,
-        norm,
+    X = check_signals(X, caller=caller)
+    bands = check_bands(
+        sfreq=sfreq,
+        n_fft=n_fft,
+        win_length=win_length,
+        window=window,
+        pad_mode=pad_mode,
+        n_mels=n_mels,
+        fmin=fmin,
+        fmax=fmax,
+        mel_scale=mel_scale,
+        norm=norm,
+        caller=caller,
     )
     layout = FrameLayout.make(
         X.shape[-1],
-        length=int(win_length),
-        n_fft=int(n_fft),
-        hop_length=int(hop_length),
+        length=bands["win_length"],
+        n_fft=bands["n_fft"],
+        hop_length=check_integer(hop_length, "hop_length", caller=caller, low=1),
         pad_mode=pad_mode,
         caller=caller,
     )
+    width = check_width(width, layout.count, caller=caller)
+    groups = check_groups(groups, X.shape[1], caller=caller)
+    chosen = None if levels is None else Levels.make(levels, caller=caller)
+    transform, bank, empty = _constants(**bands)
+    if empty and warn_empty:
+        for name in ("win_length", "window"):
+            del bands[name]
+        mel_filterbank(**bands)
     images = ShortTimeImages(
         transform,
         layout,
         bank,
-        levels=None if levels is None else Levels(**levels),
+        levels=chosen,
         width=width,
         exact=True,
         groups=groups,
@@ -180,7 +204,7 @@ def mel_decibels(
     Parameters
     ----------
     X : ndarray or Tensor of shape (n_windows, n_channels, n_times)
-        Signals, float32 or float64.
+        Signals, float32 or float64; arrays of other numbers become float32.
     width : int, optional
         Number of frames to keep, from the first. The reference and the floor of the
         decibels are taken from all frames.
@@ -223,4 +247,5 @@ def mel_decibels(
         scale=scale,
         per=per,
     )
+    kwargs = {"caller": "mel_decibels", **kwargs}
     return mel_spectrogram(X, width=width, levels=levels, out=out, **kwargs)

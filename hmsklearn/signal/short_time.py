@@ -26,11 +26,14 @@ from hmsklearn.signal.levels import Levels
 
 __all__ = ["Bank", "ShortTimeImages"]
 
-# Rounding in float32 goes with the largest sample, times its weight in a cell. Where
-# this share of that reaches the floor of the decibels, quiet cells would be wrong by
-# several thousandths of a dB: mains and artefacts many times the size of what lies in
-# the bands, or a floor far down. Such a channel is transformed in float64.
-_ROUNDING = 2.5e-5
+# Rounding in float32 goes with the root of the sum of squares in the largest frame
+# (under a window of 128 samples; it grows slowly with their number). Where this share
+# of it reaches the floor of the decibels, quiet cells may be wrong by more than 0.005
+# dB: mains, artefacts and square waves many times the size of what lies in the bands,
+# or a floor far down. Such a channel is transformed in float64. Square waves need 3e-4,
+# or 5e-4 under 1,024 samples; EEG would be transformed twice from 6e-4.
+_ROUNDING = 5e-4
+_ROUNDING_LENGTH = 128
 
 
 class Bank:
@@ -191,11 +194,18 @@ class _Work:
         self._levels = levels = images.levels
         # Decibels in float32 are checked and, where need be, computed again.
         self._checked = levels is not None and levels.is_db and dtype == np.float32
-        single = dtype if self._checked or not images.exact else np.dtype(np.float64)
+        if self._checked and images.transform.by_fft:
+            # An FFT spreads the rounding of a sine over all bins: nearly every signal
+            # would be transformed again.
+            self._checked, exact = False, True
+        else:
+            exact = images.exact and not self._checked
+        single = np.dtype(np.float64) if exact else dtype
         self._power = self._make(single, len(channels), n_copies)
         self._double: FramePower | None = None
         weight = 1.0 if images.bank is None else math.sqrt(images.bank.largest)
-        self._gain = images.transform.loudest * weight
+        longer = len(images.transform.window) / _ROUNDING_LENGTH
+        self._rounding = _ROUNDING * longer**0.25 * images.transform.power * weight
         self._batches = _batches(channels, self._power.n_signals)
         height, self._width = images._size()
         shape = (self._power.n_signals if n_copies > 1 else 0, height, self._width)
@@ -245,9 +255,9 @@ class _Work:
         shared = levels.is_shared
         self._finish(images, out, None if shared else maxima)
         if self._checked:
-            largest = np.maximum(signals.max(axis=-1), -signals.min(axis=-1))
+            rounding = self._rounding * self._power.norms()
             floor = db_floor(maxima, amin=levels.amin, top_db=levels.top_db)
-            for i in np.flatnonzero(_ROUNDING * self._gain * largest > np.sqrt(floor)):
+            for i in np.flatnonzero(rounding > np.sqrt(floor)):
                 if self._double is None:
                     self._double = self._make(np.dtype(np.float64), 1)
                 one = slice(i, i + 1)

@@ -10,10 +10,16 @@ import numpy as np
 
 from hmsklearn._params import check_choice, check_integer, check_real
 from hmsklearn.signal.arrays import Array
-from hmsklearn.signal.dft import DETRENDS, FrameTransform, get_weights
+from hmsklearn.signal.dft import FrameTransform, get_weights
 from hmsklearn.signal.frames import FRAMINGS, PAD_MODES, FrameLayout
 from hmsklearn.signal.levels import Levels
 from hmsklearn.signal.short_time import ShortTimeImages
+from hmsklearn.signal.short_time_checks import (
+    check_detrend,
+    check_flag,
+    check_signals,
+    freeze,
+)
 
 __all__ = ["GRIDS", "SCALINGS", "stft_frequencies", "stft_power"]
 
@@ -126,7 +132,7 @@ def _constants(
     window: str | tuple,
     detrend: str | None,
     scaling: str | None,
-    one_sided: bool,
+    doubled: bool,
     fmin: float | None,
     fmax: float | None,
     n_bins: int | None,
@@ -134,8 +140,6 @@ def _constants(
     caller: str,
 ) -> FrameTransform:
     bins, frequencies = _selection(sfreq, n_fft, fmin, fmax, n_bins, grid, caller)
-    check_choice(detrend, "detrend", DETRENDS, caller=caller)
-    check_choice(scaling, "scaling", SCALINGS, caller=caller)
     weights = get_weights(window, win_length, caller=caller)
     gain = np.full(len(frequencies), 1.0)
     if scaling is not None:
@@ -145,7 +149,7 @@ def _constants(
             "window": (weights**2).sum(),
             "frame_length": n_fft,
         }[scaling]
-    if one_sided:
+    if doubled:
         edge = np.isclose(frequencies, 0) | np.isclose(frequencies, sfreq / 2)
         gain[~edge] *= 2
     chosen: dict[str, Any] = {"n_fft": n_fft, "bins": bins}
@@ -167,9 +171,9 @@ def stft_power(
     center: bool = True,
     pad_mode: str = "reflect",
     framing: str = "torch",
-    detrend: str | None = None,
+    detrend: str | bool | None = None,
     scaling: str | None = None,
-    one_sided: bool = False,
+    doubled: bool = False,
     fmin: float | None = None,
     fmax: float | None = None,
     n_bins: int | None = None,
@@ -183,7 +187,7 @@ def stft_power(
     Parameters
     ----------
     X : ndarray or Tensor of shape (n_windows, n_channels, n_times)
-        Signals, float32 or float64.
+        Signals, float32 or float64; arrays of other numbers become float32.
     sfreq : float, default=200.0
         Sampling frequency in Hz.
     n_fft : int, default=512
@@ -191,9 +195,11 @@ def stft_power(
     win_length : int, optional
         Length of the window, at most `n_fft`, which is the default.
     hop_length : int, optional
-        Samples from frame to frame, a quarter of `win_length` by default.
+        Samples from frame to frame. By default a quarter of `n_fft`, as in
+        ``torch.stft``, or of `win_length` with ``framing="scipy"``. Others differ:
+        librosa takes a quarter of `win_length`, torchaudio half of it.
     window : str or tuple, default="hann"
-        Periodic window of :func:`scipy.signal.get_window`.
+        Periodic window of :func:`scipy.signal.get_window`; parameters may be lists.
     center : bool, default=True
         Whether half a frame is added at both ends.
     pad_mode : {"reflect", "constant"}, default="reflect"
@@ -202,16 +208,18 @@ def stft_power(
         ``"torch"``, and librosa: a frame has `n_fft` samples with the window in their
         middle, and what is too short for one at the end is left out. ``"scipy"``: a
         frame has `win_length` samples; with `center` the end is filled with zeros.
-    detrend : {None, "constant", "linear"}, default=None
-        What is taken out of every frame before the window: nothing, the mean, or the
-        straight line that fits it best.
+    detrend : {None, False, "constant", "linear"}, default=None
+        What is taken out of every frame before the window: nothing (False
+        is SciPy's word for it), the mean, or the straight line that fits it best.
     scaling : {None, "density", "spectrum", "window", "frame_length"}, default=None
         What the power is divided by: nothing; ``sfreq * sum(window ** 2)``, the power
         of 1 Hz; ``sum(window) ** 2``, which makes sines comparable;
         ``sum(window ** 2)`` and `n_fft`, the two normalisations of torchaudio.
-    one_sided : bool, default=False
-        Whether negative frequencies are counted, which doubles all but 0 Hz and half of
-        `sfreq`.
+    doubled : bool, default=False
+        Whether the power of negative frequencies is added to that of their positive
+        twins, which doubles all rows but 0 Hz and half of `sfreq`. The rows are those
+        of the positive frequencies either way, so this is not what torch calls
+        ``onesided`` and SciPy ``return_onesided``.
     fmin, fmax, n_bins, grid : optional
         Which frequencies, see :func:`stft_frequencies`.
     levels : mapping, optional
@@ -230,44 +238,55 @@ def stft_power(
     Raises
     ------
     ValueError
-        If a parameter is unusable, `X` is too short, or `out` is given with a tensor.
+        If a parameter is unusable, `X` has other axes or types, `X` is too short, or
+        `out` is given with a tensor.
 
     Notes
     -----
     The defaults are those of ``torch.stft`` with a Hann window and of
     ``torchaudio.transforms.Spectrogram``; with ``pad_mode="constant"`` those of
     ``librosa.stft``. ``scipy.signal.spectrogram`` is ``framing="scipy", center=False,
-    detrend="constant", scaling="density", one_sided=True`` and ``scipy.signal.stft`` is
+    detrend="constant", scaling="density", doubled=True`` and ``scipy.signal.stft`` is
     ``framing="scipy", pad_mode="constant", scaling="spectrum"``. nnAudio's is
     ``grid="linear"``.
 
     Few frequencies are computed by matrix products, many by FFT, whichever is cheaper.
     float32 is computed in float32: errors are about 1e-6 of a channel's largest
-    amplitude. Only decibels are checked and, for arrays, computed again in float64
-    where that would show, see :func:`mel_decibels`.
+    amplitude, not counting a constant offset. For arrays, decibels are exact to 0.005
+    dB: by FFT they are computed in float64, by matrix products again in float64 where
+    rounding would show above the floor, see :func:`mel_decibels`.
 
     Examples
     --------
     >>> stft_power(np.ones((2, 3, 1000)), hop_length=50, fmax=40).shape
     (2, 3, 103, 21)
     """
+    X = check_signals(X, caller=caller)
+    n_fft = check_integer(n_fft, "n_fft", caller=caller, low=2)
     win_length = n_fft if win_length is None else win_length
-    check_integer(n_fft, "n_fft", caller=caller, low=2)
-    check_integer(win_length, "win_length", caller=caller, low=1, high=n_fft)
-    if hop_length is None:
-        hop_length = max(1, win_length // 4)
-    check_integer(hop_length, "hop_length", caller=caller, low=1)
+    win_length = check_integer(
+        win_length, "win_length", caller=caller, low=1, high=n_fft
+    )
     check_choice(pad_mode, "pad_mode", PAD_MODES, caller=caller)
     check_choice(framing, "framing", FRAMINGS, caller=caller)
+    if hop_length is None:
+        hop_length = max(1, (n_fft if framing == "torch" else win_length) // 4)
+    hop_length = check_integer(hop_length, "hop_length", caller=caller, low=1)
+    center = check_flag(center, "center", caller=caller)
+    doubled = check_flag(doubled, "doubled", caller=caller)
+    detrend = check_detrend(detrend, caller=caller)
+    check_choice(scaling, "scaling", SCALINGS, caller=caller)
     get_weights(window, win_length, caller=caller)
+    _selection(sfreq, n_fft, fmin, fmax, n_bins, grid, caller)
+    chosen = None if levels is None else Levels.make(levels, caller=caller)
     transform = _constants(
         sfreq,
         n_fft,
         win_length,
-        window,
+        freeze(window),
         detrend,
         scaling,
-        bool(one_sided),
+        doubled,
         fmin,
         fmax,
         n_bins,
@@ -287,7 +306,7 @@ def stft_power(
     images = ShortTimeImages(
         transform,
         layout,
-        levels=None if levels is None else Levels(**levels),
+        levels=chosen,
         caller=caller,
     )
     return images(X, out)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from hmsklearn._base import BaseSignalTransformer
-from hmsklearn._params import check_choice, check_integer, check_real
+from hmsklearn._params import check_integer
 from hmsklearn.signal.arrays import Array
-from hmsklearn.signal.dft import get_weights
-from hmsklearn.signal.frames import PAD_MODES, FrameLayout
+from hmsklearn.signal.frames import FrameLayout
 from hmsklearn.signal.mel import mel_filterbank, mel_spectrogram
-from hmsklearn.signal.mel_bank import MEL_SCALES, NORMS
+from hmsklearn.signal.short_time_checks import check_bands, check_groups
 from hmsklearn.spectrogram._levels import LevelsMixin
 
 __all__ = ["MelSpectrogramizer"]
 
 _COLUMNS = 256
+_BANDS = ("sfreq", "n_fft", "n_mels", "fmin", "fmax", "mel_scale", "norm")
+_FRAMES = ("win_length", "window", "pad_mode")
 
 
 class MelSpectrogramizer(LevelsMixin, BaseSignalTransformer):
@@ -65,12 +67,14 @@ class MelSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         Whether `ref` and `top_db` refer to each image's own maximum (librosa, channel
         by channel), or to that of all images of a window (torchaudio on a stack).
     eps : float, default=1e-6
-        Added before ``"log"`` and ``"log10"``.
+        Added before ``"log"`` and ``"log10"``, so that silence is finite: 0 needs a
+        lower bound in `clip`.
     clip : (float or None, float or None), default=None
         Bounds of the values, applied before `offset` and `scale`.
-    offset, scale : float, default=40.0 and 40.0
-        The output is ``(value + offset) / scale``: decibels from -1 to 1 by default.
-        For plain values give 0 and 1.
+    offset, scale : float, default="auto"
+        The output is ``(value + offset) / scale``. ``"auto"`` takes 40 and 40 for
+        decibels, which are from -1 to 1 then, and 0 and 1 for any other `output`. For
+        plain decibels give 0 and 1.
     width_multiple : int, default=32
         The width is cut down to a multiple of this (257 columns to 256), at the end of
         the window. 1 keeps every column.
@@ -115,13 +119,15 @@ class MelSpectrogramizer(LevelsMixin, BaseSignalTransformer):
 
     Published variants:
 
-    - 3rd place: ``fmin=0.53, fmax=40, width_multiple=1``, and ``n_fft=512, n_mels=64,
-      fmin=0.53, fmax=30, hop_length=32`` with views of the centre in ``n_fft=2048,
-      top_db=100``, `win_length` 32 to 8 and `hop_length` 8 to 2.
-    - 4th place: ``n_fft=1024 * height // 128, n_mels=height, hop_length=n_times //
-      width, fmin=0.5, fmax=30``.
+    - 3rd place: torchaudio's parameters above, and ``fmin=0.53, fmax=40,
+      width_multiple=1``, or ``n_fft=512, n_mels=64, fmin=0.53, fmax=30, hop_length=32,
+      width_multiple=1`` with views of the centre in ``n_fft=2048, top_db=100`` (else
+      the same), `win_length` 32 to 8 and `hop_length` 8 to 2.
+    - 4th place: torchaudio's parameters above, and ``n_fft=1024 * height // 128,
+      n_mels=height, hop_length=n_times // width, fmin=0.5, fmax=30,
+      width_multiple=width``.
     - In three ranges of frequency at once: ``output="log", hop_length=33,
-      width_multiple=1, offset=0, scale=1``.
+      width_multiple=1``.
 
     References
     ----------
@@ -162,8 +168,8 @@ class MelSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         per: str = "plane",
         eps: float = 1e-6,
         clip: tuple[float | None, float | None] | None = None,
-        offset: float = 40.0,
-        scale: float = 40.0,
+        offset: float | str = "auto",
+        scale: float | str = "auto",
         width_multiple: int = 32,
         groups: Mapping[str, Sequence[int]] | Sequence[Sequence[int]] | None = None,
     ) -> None:
@@ -192,7 +198,7 @@ class MelSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         self.groups = groups
 
     def _fit(self, X: np.ndarray) -> None:
-        self._check_bands()
+        check_bands(**self._chosen(*_BANDS, *_FRAMES), caller=type(self).__name__)
         self._check_levels()
         self._check_groups(X)
         caller = type(self).__name__
@@ -208,35 +214,24 @@ class MelSpectrogramizer(LevelsMixin, BaseSignalTransformer):
                     "windows, or a hop_length."
                 )
         self._width(X, hop)
-        mel_filterbank(
-            self.sfreq,
-            self.n_fft,
-            self.n_mels,
-            self.fmin,
-            self.fmax,
-            mel_scale=self.mel_scale,
-            norm=self.norm,
-        )
+        mel_filterbank(**self._chosen(*_BANDS))  # warns of bands without content
         self.hop_length_ = hop
 
-    def _check_bands(self) -> None:
-        caller = type(self).__name__
-        sfreq = check_real(self.sfreq, "sfreq", caller=caller, low=0, low_open=True)
-        check_integer(self.n_fft, "n_fft", caller=caller, low=2)
-        check_integer(
-            self.win_length, "win_length", caller=caller, low=2, high=self.n_fft
-        )
-        check_integer(self.n_mels, "n_mels", caller=caller, low=1)
-        fmin = check_real(self.fmin, "fmin", caller=caller, low=0)
-        fmax = check_real(self.fmax, "fmax", caller=caller, high=sfreq / 2)
-        if fmin >= fmax:
-            raise ValueError(
-                f"{caller}: fmin={self.fmin} must be below fmax={self.fmax}. Swap them."
-            )
-        get_weights(self.window, self.win_length, caller=caller)
-        check_choice(self.pad_mode, "pad_mode", PAD_MODES, caller=caller)
-        check_choice(self.mel_scale, "mel_scale", MEL_SCALES, caller=caller)
-        check_choice(self.norm, "norm", NORMS, caller=caller)
+    def _chosen(self, *names: str) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names}
+
+    def _levels(self) -> dict[str, Any]:
+        levels = super()._levels()
+        for name, auto in (("offset", 0.0), ("scale", 1.0)):
+            given = levels[name]
+            if isinstance(given, str):
+                if given != "auto":
+                    raise ValueError(
+                        f"{type(self).__name__}: {name} must be a finite number or "
+                        f"'auto', got {given!r}."
+                    )
+                levels[name] = 40.0 if self.output == "db" else auto
+        return levels
 
     def _check_groups(self, X: np.ndarray) -> None:
         caller, n_channels = type(self).__name__, X.shape[1]
@@ -245,24 +240,16 @@ class MelSpectrogramizer(LevelsMixin, BaseSignalTransformer):
             return
         groups = self.groups
         if not isinstance(groups, Mapping):
-            if isinstance(groups, str) or not isinstance(groups, Sequence):
+            if not isinstance(groups, (list, tuple, np.ndarray)):
                 raise ValueError(
                     f"{caller}: groups must be a list of lists of positions, or such "
                     f"lists by name, got {groups!r}."
                 )
             groups = {f"group{i}": group for i, group in enumerate(groups)}
         self._group_names = [str(name) for name in groups]
-        members = list(groups.values())
-        if not members:
-            raise ValueError(f"{caller}: groups is empty. Give None for all channels.")
-        for name, group in zip(self._group_names, members, strict=True):
-            good = isinstance(group, (tuple, list, np.ndarray)) and len(group) > 0
-            if not good or any(i not in range(n_channels) for i in group):
-                raise ValueError(
-                    f"{caller}: group {name!r} must be a list of positions 0 .. "
-                    f"{n_channels - 1} of channels of X, got {group!r}."
-                )
-        self._groups = [[int(i) for i in group] for group in members]
+        self._groups = check_groups(
+            list(groups.values()), n_channels, caller=caller, names=self._group_names
+        )
 
     def _width(self, X: np.ndarray, hop_length: int) -> int:
         columns = FrameLayout.make(
@@ -290,20 +277,13 @@ class MelSpectrogramizer(LevelsMixin, BaseSignalTransformer):
     def _transform(self, X: Array, out: np.ndarray | None = None) -> Array:
         return mel_spectrogram(
             X,
-            sfreq=self.sfreq,
-            n_fft=self.n_fft,
-            win_length=self.win_length,
+            **self._chosen(*_BANDS, *_FRAMES),
             hop_length=self.hop_length_,
-            window=self.window,
-            pad_mode=self.pad_mode,
-            n_mels=self.n_mels,
-            fmin=self.fmin,
-            fmax=self.fmax,
-            mel_scale=self.mel_scale,
-            norm=self.norm,
             width=self._width(X, self.hop_length_),
             levels=self._levels(),
             groups=self._groups,
+            warn_empty=False,
+            caller=type(self).__name__,
             out=out,
         )
 

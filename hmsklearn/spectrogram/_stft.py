@@ -9,8 +9,9 @@ import numpy as np
 from hmsklearn._base import BaseSignalTransformer
 from hmsklearn._params import check_choice, check_integer
 from hmsklearn.signal.arrays import Array
-from hmsklearn.signal.dft import DETRENDS, get_weights
+from hmsklearn.signal.dft import get_weights
 from hmsklearn.signal.frames import PAD_MODES, FrameLayout
+from hmsklearn.signal.short_time_checks import check_detrend, check_flag
 from hmsklearn.signal.stft import SCALINGS, stft_frequencies, stft_power
 from hmsklearn.spectrogram._levels import LevelsMixin
 
@@ -24,7 +25,7 @@ _TORCH: dict[str, Any] = {
     "pad_mode": "reflect",
     "detrend": None,
     "scaling": None,
-    "one_sided": False,
+    "doubled": False,
 }
 _SCIPY: dict[str, Any] = {
     "framing": "scipy",
@@ -34,7 +35,7 @@ _SCIPY: dict[str, Any] = {
     "pad_mode": "constant",
     "detrend": "constant",
     "scaling": "density",
-    "one_sided": True,
+    "doubled": True,
 }
 #: What each library does where nothing else is asked for.
 _CONVENTIONS: dict[str, dict[str, Any]] = {
@@ -47,15 +48,9 @@ _CONVENTIONS: dict[str, dict[str, Any]] = {
         "center": True,
         "detrend": None,
         "scaling": "spectrum",
-        "one_sided": False,
+        "doubled": False,
     },
-    "cusignal": {
-        **_SCIPY,
-        "win_length": 270,
-        "noverlap": 251,
-        "fmin": 0.5,
-        "fmax": 20.0,
-    },
+    "cusignal": _SCIPY,
 }
 
 
@@ -71,12 +66,11 @@ class STFTSpectrogramizer(LevelsMixin, BaseSignalTransformer):
           ``torchaudio.transforms.Spectrogram``. Frames are centred, the ends mirrored.
         - ``"librosa"``: ``librosa.stft``, which continues the ends by zeros.
         - ``"scipy"``: ``scipy.signal.spectrogram``: Tukey window, frames without their
-          mean, one-sided density, nothing beyond the ends.
+          mean, density with the negative frequencies added, nothing beyond the ends.
         - ``"scipy_stft"``: ``scipy.signal.stft``: Hann window, ends continued by zeros,
           divided by the sum of the window.
-        - ``"cusignal"``: ``cusignal.spectrogram``, which is SciPy's definition (the
-          library is discontinued), with the 7th place's parameters for 50 s:
-          windows of 270 samples that overlap by 251, 0.5 to 20 Hz.
+        - ``"cusignal"``: ``cusignal.spectrogram``, another name for ``"scipy"``: the
+          library, which is discontinued, had SciPy's definition and defaults.
     sfreq : float, default=200.0
         Sampling frequency in Hz.
     n_fft : int, default=None
@@ -84,27 +78,34 @@ class STFTSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         ``"librosa"``, the length of the window with the others.
     win_length : int, default=None
         Length of the window in samples, at most `n_fft`. None takes `n_fft` with
-        ``"torch"`` and ``"librosa"``, 256 with SciPy's, 270 with ``"cusignal"``.
+        ``"torch"`` and ``"librosa"``, 256 with the others.
     hop_length : int, default=None
-        Samples from column to column. None takes a quarter of `win_length`, or what
-        `noverlap` leaves.
+        Samples from column to column. None takes what `noverlap` leaves, a quarter of
+        `n_fft` with ``"torch"``, as ``torch.stft`` does, a quarter of `win_length`
+        with ``"librosa"``. ``torchaudio.transforms.Spectrogram`` takes half of
+        `win_length`: give that where it is meant.
     noverlap : int, default=None
         Samples that neighbouring windows share, instead of `hop_length`. None takes an
-        eighth of `win_length` with ``"scipy"``, half with ``"scipy_stft"``.
+        eighth of `win_length` with ``"scipy"`` and ``"cusignal"``, half with
+        ``"scipy_stft"``.
     window : str or tuple, default="auto"
         Periodic window of :func:`scipy.signal.get_window`, such as ``"hann"``,
-        ``"cosine"`` or ``("tukey", 0.25)``.
+        ``"cosine"``, ``("tukey", 0.25)`` or ``("general_cosine", [0.5, 0.5])``.
     center : bool, default="auto"
         Whether columns are centred on their samples, the ends being continued.
     pad_mode : {"reflect", "constant"}, default="auto"
         How the ends are continued: mirrored, or by zeros.
-    detrend : {None, "constant", "linear"}, default="auto"
-        What is taken out of every frame: nothing, its mean, its straight line.
+    detrend : {None, False, "constant", "linear"}, default="auto"
+        What is taken out of every frame: nothing (False is SciPy's word for it), its
+        mean, its straight line.
     scaling : str or None, default="auto"
         What the power is divided by: None, ``"density"``, ``"spectrum"``, ``"window"``
         or ``"frame_length"``, see :func:`hmsklearn.signal.stft_power`.
-    one_sided : bool, default="auto"
-        Whether negative frequencies are counted, which doubles most bins.
+    doubled : bool, default="auto"
+        Whether the power of negative frequencies is added to that of their positive
+        twins, which doubles all rows but 0 Hz and half of `sfreq`. The rows are those
+        of the positive frequencies either way, so this is not what torch calls
+        ``onesided`` and SciPy ``return_onesided``.
     fmin, fmax : float, default=None
         Range to keep in Hz, both ends included; None keeps all.
     n_bins : int, default=None
@@ -127,7 +128,8 @@ class STFTSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         Whether `ref` and `top_db` refer to each image's own maximum, or to that of all
         images of a window.
     eps : float, default=1e-6
-        Added before ``"log"`` and ``"log10"``.
+        Added before ``"log"`` and ``"log10"``, so that silence is finite: 0 needs a
+        lower bound in `clip`.
     clip : (float or None, float or None), default=None
         Bounds of the values, applied before `offset` and `scale`.
     offset, scale : float, default=0.0 and 1.0
@@ -167,8 +169,9 @@ class STFTSpectrogramizer(LevelsMixin, BaseSignalTransformer):
       output="log", exponent=1, clip=(-6.5, 7)``.
     - 6th place: ``convention="scipy", win_length=70, noverlap=0, n_fft=256,
       n_bins=128, output="log1p", scale=2``.
-    - 7th place: ``convention="cusignal", output="log1p"``, for shorter views
-      ``win_length=145, noverlap=141`` and the like.
+    - 7th place: ``convention="cusignal", win_length=270, noverlap=251, fmin=0.5,
+      fmax=20, output="log1p"`` for 50 s, for shorter views ``win_length=145,
+      noverlap=141`` and the like.
     - 15th place: ``n_fft=110, win_length=64, hop_length=23, window="cosine",
       center=False, grid="linear", n_bins=56, fmax=40, output="log1p", clip=(0, 20),
       offset=-7.5, scale=7.5``.
@@ -183,10 +186,10 @@ class STFTSpectrogramizer(LevelsMixin, BaseSignalTransformer):
     >>> from hmsklearn.spectrogram import STFTSpectrogramizer
     >>> t = np.arange(10_000) / 200
     >>> X = np.sin(2 * np.pi * 10 * t, dtype="float32")[None, None]
-    >>> step = STFTSpectrogramizer(convention="cusignal", output="log1p").fit(X)
+    >>> step = STFTSpectrogramizer(hop_length=50, fmax=20, output="log1p").fit(X)
     >>> image = step.transform(X)[0, 0]
-    >>> image.shape, round(float(step.frequencies_[image[:, 256].argmax()]), 1)
-    ((27, 513), 9.6)
+    >>> image.shape, round(float(step.frequencies_[image[:, 100].argmax()]), 1)
+    ((52, 201), 10.2)
     """
 
     def __init__(
@@ -201,9 +204,9 @@ class STFTSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         window: str | tuple = "auto",
         center: bool | str = "auto",
         pad_mode: str = "auto",
-        detrend: str | None = "auto",
+        detrend: str | bool | None = "auto",
         scaling: str | None = "auto",
-        one_sided: bool | str = "auto",
+        doubled: bool | str = "auto",
         fmin: float | None = None,
         fmax: float | None = None,
         n_bins: int | None = None,
@@ -230,7 +233,7 @@ class STFTSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         self.pad_mode = pad_mode
         self.detrend = detrend
         self.scaling = scaling
-        self.one_sided = one_sided
+        self.doubled = doubled
         self.fmin = fmin
         self.fmax = fmax
         self.n_bins = n_bins
@@ -254,25 +257,18 @@ class STFTSpectrogramizer(LevelsMixin, BaseSignalTransformer):
         ]
         self._check_levels()
         frames: dict[str, Any] = {"framing": preset["framing"], **self._lengths(preset)}
-        for name in ("window", "center", "pad_mode", "detrend", "scaling", "one_sided"):
+        for name in ("window", "center", "pad_mode", "detrend", "scaling", "doubled"):
             given = getattr(self, name)
             auto = isinstance(given, str) and given == "auto"
             frames[name] = preset[name] if auto else given
-        for name in ("center", "one_sided"):
-            if not isinstance(frames[name], (bool, np.bool_)):
-                raise ValueError(
-                    f"{caller}: {name} must be True, False or 'auto', got "
-                    f"{frames[name]!r}."
-                )
+        for name in ("center", "doubled"):
+            check_flag(frames[name], name, caller=caller, words=" or 'auto'")
         check_choice(frames["pad_mode"], "pad_mode", PAD_MODES, caller=caller)
-        check_choice(frames["detrend"], "detrend", DETRENDS, caller=caller)
+        frames["detrend"] = check_detrend(frames["detrend"], caller=caller)
         check_choice(frames["scaling"], "scaling", SCALINGS, caller=caller)
         get_weights(frames["window"], frames["win_length"], caller=caller)
         rows: dict[str, Any] = {"sfreq": self.sfreq, "n_bins": self.n_bins}
-        rows["grid"] = self.grid
-        for name in ("fmin", "fmax"):
-            given = getattr(self, name)
-            rows[name] = preset.get(name) if given is None else given
+        rows |= {"grid": self.grid, "fmin": self.fmin, "fmax": self.fmax}
         frequencies = stft_frequencies(n_fft=frames["n_fft"], **rows, caller=caller)
         self._frames, self._rows = frames, rows
         self._columns(X)
@@ -300,13 +296,14 @@ class STFTSpectrogramizer(LevelsMixin, BaseSignalTransformer):
             )
         if noverlap is None and hop is None and preset["framing"] == "scipy":
             share = 2 if self.convention == "scipy_stft" else 8
-            noverlap = preset.get("noverlap", win_length // share)
+            noverlap = win_length // share
         if noverlap is not None:
             check_integer(
                 noverlap, "noverlap", caller=caller, low=0, high=win_length - 1
             )
             hop = win_length - noverlap
-        hop = max(1, win_length // 4) if hop is None else hop
+        if hop is None:
+            hop = max(1, (n_fft if self.convention == "torch" else win_length) // 4)
         check_integer(hop, "hop_length", caller=caller, low=1)
         return {
             "n_fft": int(n_fft),

@@ -135,7 +135,7 @@ class WaveletScalogramizer(LevelsMixin, BaseSignalTransformer):
       output="linear", exponent=1``: complex Morlet of width beta 7, for which
       ``n_cycles = 2 pi sqrt(beta / 2)``; 40 x 625.
     - ``freqs=np.arange(0.5, 20, 0.7), n_cycles=7, hop_length=14,
-      scaling="mne", output="log", eps=0``: MNE; 28 x 715.
+      scaling="mne", output="log", eps=1e-30``: MNE; 28 x 715.
     - ``freqs=torrence_compo_frequencies(10_000, dj=0.081, fmax=50), hop_length=33,
       scaling="torrence-compo", output="log", exponent=1``: the starting point of
       the trainable wavelets of the pipeline that reached 0.25; 140 x 304.

@@ -1,5 +1,8 @@
 """The transform of frames against the FFT of the padded frames."""
 
+import threading
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.signal import detrend as scipy_detrend
 from scipy.signal import get_window
 
+from hmsklearn.signal import dft
 from hmsklearn.signal.dft import FrameTransform, get_weights
 from hmsklearn.signal.frame_power import FramePower, tensor_power
 from hmsklearn.signal.frames import FrameLayout
@@ -208,3 +212,44 @@ def test_weights():
 def test_unknown_windows(window):
     with pytest.raises(ValueError, match=r"^Name: window=.* is no window of scipy"):
         get_weights(window, 16, caller="Name")
+
+
+def test_the_preparation_is_bounded():
+    """Systems for every row would take gigabytes and many seconds."""
+    transform = FrameTransform.make(
+        "hann", 2048, frequencies=np.arange(1025) / 1025 * 0.5
+    )
+    tracemalloc.start()
+    try:
+        assert transform.factors("float32").weights is None
+        assert tracemalloc.get_traced_memory()[1] < 300e6
+    finally:
+        tracemalloc.stop()
+    # So large a system is left to the FFT, where there is one.
+    assert FrameTransform.make("hann", 800, n_fft=8192, bins=(0, 1639)).by_fft
+
+
+def test_threads_prepare_once(monkeypatch):
+    calls = []
+    original = dft._factors
+    barrier = threading.Barrier(4)
+
+    def counted(*args):
+        calls.append(1)
+        return original(*args)
+
+    def prepare():
+        transform = FrameTransform.make("hann", 121, n_fft=997, bins=(1, 98))
+        barrier.wait()
+        found.append(transform.factors("float32"))
+
+    found = []
+    monkeypatch.setattr(dft, "_factors", counted)
+    threads = [threading.Thread(target=prepare) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+    assert len(found) == 4
+    assert all(factors is found[0] for factors in found)

@@ -243,7 +243,7 @@ CASES = {
                 "center": False,
                 "detrend": "constant",
                 "scaling": "density",
-                "one_sided": True,
+                "doubled": True,
             },
             {"detrend": "linear", "n_fft": 128, "pad_mode": "constant"},
             {"levels": {"output": "db", "per": "window"}, "fmax": 20.0},

@@ -304,6 +304,57 @@ def test_plain_decibel(long_signals):
     assert plain.min() >= -80 - 1e-4
 
 
+@pytest.mark.parametrize("output", ["linear", "log", "log10", "log1p"])
+def test_offset_and_scale_of_40_are_for_decibels_only(long_signals, output):
+    X = long_signals[..., :2000]
+    auto = MelSpectrogramizer(output=output).fit_transform(X)
+    plain = MelSpectrogramizer(output=output, offset=0, scale=1).fit_transform(X)
+    np.testing.assert_array_equal(auto, plain)
+    half = MelSpectrogramizer(output=output, scale=2).fit_transform(X)
+    np.testing.assert_array_equal(half, plain / np.float32(2))
+    decibel = MelSpectrogramizer(offset=40, scale=40).fit_transform(X)
+    np.testing.assert_array_equal(MelSpectrogramizer().fit_transform(X), decibel)
+
+
+def test_a_lower_bound_makes_silence_finite_without_eps(long_signals):
+    X = long_signals[..., :2000].copy()
+    X[0, 1] = 0
+    mel = MelSpectrogramizer(output="log", eps=0, clip=(-4, None)).fit(X)
+    assert (mel.transform(X)[0, 1] == -4).all()
+    tensor = torch.from_numpy(X).requires_grad_()
+    images = mel.transform(tensor)
+    assert (images[0, 1] == -4).all()
+    images.sum().backward()
+    assert torch.isfinite(tensor.grad).all()
+
+
+def test_no_bounds_at_all(long_signals):
+    X = long_signals[..., :2000]
+    for params in ({}, {"output": "log1p"}):
+        expected = MelSpectrogramizer(**params).fit_transform(X)
+        mel = MelSpectrogramizer(clip=(None, None), **params).fit(X)
+        np.testing.assert_array_equal(mel.transform(X), expected)
+        images = mel.transform(torch.from_numpy(X))
+        np.testing.assert_allclose(images, expected, rtol=1e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("coefficients", [[0.5, 0.5], np.array([0.5, 0.5])])
+def test_windows_with_lists_of_parameters(long_signals, coefficients):
+    X = long_signals[..., :2000]
+    mel = MelSpectrogramizer(window=("general_cosine", coefficients))
+    expected = MelSpectrogramizer(window="hann").fit_transform(X)
+    np.testing.assert_allclose(mel.fit_transform(X), expected, atol=1e-5)
+
+
+def test_windows_of_one_sample(rng):
+    X = rng.uniform(1, 30, (1, 1, 2240)).astype(np.float32)
+    mel = MelSpectrogramizer(win_length=1, output="linear", hop_length=7, n_mels=3)
+    power = mel.fit_transform(X)
+    assert (power[..., 0] == 0).all()  # the middle of 1,024 samples is the 512th
+    power = power[..., 1:] / X[:, :, None, 6:-1:7] ** 2
+    np.testing.assert_allclose(power, power[..., :1].repeat(319, axis=-1), rtol=1e-4)
+
+
 def test_hop_is_learned_from_the_length(long_signals):
     mel = MelSpectrogramizer().fit(long_signals[..., :5000])
     assert mel.hop_length_ == 19
@@ -353,7 +404,7 @@ def test_nan_names_the_imputer(long_signals):
         ({"sfreq": 0}, "sfreq must be .*above 0"),
         ({"n_fft": 1024.0}, "n_fft must be an integer"),
         ({"n_fft": 64}, "win_length must be .*at most 64, got 128"),
-        ({"win_length": 1}, "win_length must be an integer at least 2"),
+        ({"win_length": 0}, "win_length must be an integer at least 1"),
         ({"hop_length": 0}, "hop_length must be an integer at least 1"),
         ({"n_mels": 0}, "n_mels must be an integer at least 1"),
         ({"window": "bell"}, "window='bell' is no window of scipy.signal.get_window"),
@@ -373,6 +424,11 @@ def test_nan_names_the_imputer(long_signals):
         ({"top_db": -1}, "top_db must be"),
         ({"offset": np.nan}, "offset must be"),
         ({"scale": 0}, "scale must be"),
+        ({"offset": "none"}, "offset must be a finite number or 'auto', got 'none'"),
+        ({"scale": "none"}, "scale must be a finite number or 'auto', got 'none'"),
+        ({"output": "log", "eps": 0}, "power that is 0 is infinite .*Give eps, or"),
+        ({"output": "log10", "eps": 1e-50}, "power that is 0 is infinite"),
+        ({"output": "log", "eps": 0, "clip": (None, 3)}, "is infinite"),
         ({"width_multiple": 0}, "width_multiple must be an integer at least 1"),
         ({"width_multiple": 258}, "257 columns .*fewer than width_multiple=258"),
         ({"hop_length": 400}, "26 columns .*fewer than width_multiple=32"),
@@ -383,6 +439,7 @@ def test_nan_names_the_imputer(long_signals):
         ({"groups": {"LL": []}}, "group 'LL' must be a list of positions"),
         ({"groups": {"LL": [-1]}}, "group 'LL' must be a list of positions"),
         ({"groups": {"LL": 1}}, "group 'LL' must be a list of positions"),
+        ({"groups": {"LL": [0.0]}}, "group 'LL' must be a list of positions"),
     ],
 )
 def test_errors_come_in_fit(long_signals, params, text):

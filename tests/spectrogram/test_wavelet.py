@@ -110,7 +110,7 @@ def test_recipe_with_mne_on_real_eeg(real_windows):
         scaling="mne",
         demean=False,
         output="log",
-        eps=0.0,
+        eps=1e-30,
     )
     images = make_pipeline(clean, step).fit_transform(X)
     assert images.shape == (len(X), 18, 28, 715)
