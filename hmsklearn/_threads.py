@@ -28,14 +28,17 @@ class _Pool:
     n_threads = 0
 
     @classmethod
-    def get(cls, n_threads: int) -> ThreadPoolExecutor:
+    def submit(
+        cls, n_threads: int, function: Callable[[_T], object], item: _T
+    ) -> Future[object]:
+        # In one go: nobody shuts the executor down between the two.
         with cls.lock:
             if cls.executor is None or cls.n_threads != n_threads:
                 if cls.executor is not None:
                     cls.executor.shutdown(wait=False)  # what runs there goes on
                 cls.executor = ThreadPoolExecutor(n_threads, "hmsklearn", _enter)
                 cls.n_threads = n_threads
-            return cls.executor
+            return cls.executor.submit(function, item)
 
     @classmethod
     def forget(cls) -> None:
@@ -90,22 +93,10 @@ def in_threads(function: Callable[[_T], object], items: Sequence[_T]) -> None:
         futures = []
         try:
             for item in items:
-                futures.append(_submit(n_threads, function, item))
+                futures.append(_Pool.submit(n_threads, function, item))
             for future in futures:
                 future.result()
         finally:
             for future in futures:
                 future.cancel()
             wait(futures)  # none still writes when the caller goes on
-
-
-def _submit(
-    n_threads: int, function: Callable[[_T], object], item: _T
-) -> Future[object]:
-    while True:
-        try:
-            return _Pool.get(n_threads).submit(function, item)
-        except RuntimeError:
-            # Someone else asked for another number between the two calls.
-            if _Pool.n_threads == n_threads:
-                raise
