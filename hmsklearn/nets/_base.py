@@ -6,8 +6,13 @@ features out or trade time for memory without knowing which net it holds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import nn
+
+from hmsklearn.nets.layers.vote_head import VoteHead
 
 __all__ = ["BaseNet"]
 
@@ -24,21 +29,25 @@ class BaseNet(nn.Module):
         Number of channels (axis 1 of the input).
     n_outputs : int
         Number of classes.
-    n_times : int
-        Number of samples in time (axis 2 of the input).
+    input_size : int or sequence of int
+        What follows the channels: the number of samples in time of a signal, height
+        and width of an image, number of frames, height and width of a film.
 
     Attributes
     ----------
     num_features : int
         Width of what ``forward_features`` gives and the head takes.
     head : torch.nn.Module
-        Linear layer from the features to the logits; the identity after
-        ``reset_head(0)``.
+        From the features to the logits: a linear layer, or what ``reset_head`` was
+        asked for; the identity after ``reset_head(0)``.
+    input_size : tuple of int
+        What follows the channels, also where one number was given.
 
     Notes
     -----
-    Input is ``(n_windows, n_chans, n_times)``, floating point, without NaN. Output
-    is ``(n_windows, n_outputs)`` logits: no softmax.
+    Input is ``(n_windows, n_chans, *input_size)``, floating point, without NaN. Output
+    is ``(n_windows, n_outputs)`` logits: no softmax. In training a net may instead
+    give a :class:`hmsklearn.nets.NetOutput`, which names further things to learn from.
 
     References
     ----------
@@ -60,12 +69,18 @@ class BaseNet(nn.Module):
 
     num_features: int
 
-    def __init__(self, n_chans: int, n_outputs: int, n_times: int) -> None:
+    def __init__(
+        self, n_chans: int, n_outputs: int, input_size: int | Sequence[int]
+    ) -> None:
         super().__init__()
+        one = isinstance(input_size, int)
+        self.input_size: tuple[int, ...] = (
+            (input_size,) if one else tuple(input_size)  # type: ignore[arg-type]
+        )
         for name, value in (
             ("n_chans", n_chans),
             ("n_outputs", n_outputs),
-            ("n_times", n_times),
+            ("n_times" if one else "input_size", min(self.input_size, default=0)),
         ):
             if value < 1:
                 raise ValueError(
@@ -73,21 +88,32 @@ class BaseNet(nn.Module):
                 )
         self.n_chans = n_chans
         self.n_outputs = n_outputs
-        self.n_times = n_times
         self.grad_checkpointing = False
 
-    def reset_head(self, n_outputs: int) -> None:
+    @property
+    def n_times(self) -> int:
+        """Number of samples in time, or the last axis of an image or film."""
+        return self.input_size[-1]
+
+    def reset_head(self, n_outputs: int, **params: Any) -> None:
         """Put a freshly initialised head on the net.
 
         Parameters
         ----------
         n_outputs : int
             Number of classes; 0 removes the head, so that the net gives features.
+        **params : object
+            Parameters of :class:`hmsklearn.nets.layers.VoteHead`, for instance
+            ``drop_rate=0.5``; a linear layer without any.
         """
         self.n_outputs = n_outputs
-        self.head = (
-            nn.Linear(self.num_features, n_outputs) if n_outputs > 0 else nn.Identity()
-        )
+        self.head: nn.Module
+        if n_outputs == 0:
+            self.head = nn.Identity()
+        elif params:
+            self.head = VoteHead(self.num_features, n_outputs, **params)
+        else:
+            self.head = nn.Linear(self.num_features, n_outputs)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute activations in the backward pass instead of storing them.
@@ -111,7 +137,7 @@ class BaseNet(nn.Module):
 
         Parameters
         ----------
-        x : Tensor of shape (n_windows, n_chans, n_times)
+        x : Tensor of shape (n_windows, n_chans, *input_size)
             Windows.
 
         Returns
@@ -121,7 +147,12 @@ class BaseNet(nn.Module):
         """
         raise NotImplementedError
 
-    def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
+    def forward_head(
+        self,
+        x: torch.Tensor,
+        pre_logits: bool = False,
+        total_votes: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Map features to logits.
 
         Parameters
@@ -129,22 +160,32 @@ class BaseNet(nn.Module):
         x : Tensor of shape (n_windows, num_features)
             What ``forward_features`` gave.
         pre_logits : bool, default=False
-            Whether to stop before the last linear layer.
+            Whether to stop before the head.
+        total_votes : Tensor of shape (n_windows,), optional
+            Votes behind each window, for heads that tell few from many.
 
         Returns
         -------
         Tensor of shape (n_windows, n_outputs)
-            Logits, or what enters the last layer.
+            Logits, or what enters the head.
         """
-        return x if pre_logits else self.head(x)
+        if pre_logits:
+            return x
+        if isinstance(self.head, VoteHead):
+            return self.head(x, total_votes=total_votes)
+        return self.head(x)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, total_votes: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Map windows to logits.
 
         Parameters
         ----------
-        x : Tensor of shape (n_windows, n_chans, n_times)
+        x : Tensor of shape (n_windows, n_chans, *input_size)
             Windows.
+        total_votes : Tensor of shape (n_windows,), optional
+            Votes behind each window, for heads that tell few from many in training.
 
         Returns
         -------
@@ -156,10 +197,26 @@ class BaseNet(nn.Module):
         ValueError
             If the windows have another shape than the net was built for.
         """
-        if x.ndim != 3 or tuple(x.shape[1:]) != (self.n_chans, self.n_times):
+        self.check_input(x)
+        return self.forward_head(self.forward_features(x), total_votes=total_votes)
+
+    def check_input(self, x: torch.Tensor) -> None:
+        """Refuse windows of another shape than the net was built for.
+
+        Parameters
+        ----------
+        x : Tensor
+            Windows.
+
+        Raises
+        ------
+        ValueError
+            If their shape differs.
+        """
+        expected = (self.n_chans, *self.input_size)
+        if tuple(x.shape[1:]) != expected:
+            sizes = ", ".join(map(str, expected))
             raise ValueError(
                 f"{type(self).__name__}: got input of shape {tuple(x.shape)}, built "
-                f"for (n_windows, {self.n_chans}, {self.n_times}). Build the net with "
-                "the sizes of the data."
+                f"for (n_windows, {sizes}). Build the net with the sizes of the data."
             )
-        return self.forward_head(self.forward_features(x))

@@ -1,35 +1,106 @@
-"""The list of architectures by name; a new one is one file and one decorator."""
+"""The list of architectures by name; a new one is one file and one decorator.
+
+A name stands for a class and the parameters that make it one published net, so that
+variants of an architecture (X3D-S, -M and -L) are names of one class.
+"""
 
 from __future__ import annotations
 
 import difflib
 import fnmatch
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from torch import nn
 
-__all__ = ["create_net", "get_net", "list_nets", "register_net"]
-
-_NETS: dict[str, Callable[..., nn.Module]] = {}
+__all__ = [
+    "NetConfig",
+    "create_net",
+    "get_net",
+    "list_nets",
+    "net_config",
+    "register_net",
+]
 
 NetT = TypeVar("NetT", bound=Callable[..., nn.Module])
 
+#: Names of the parameters that come from the data. The last one holds what follows the
+#: channels: nets of signals call it n_times, the others input_size.
+SIZES = ("n_chans", "n_outputs", "n_times", "input_size")
 
-def register_net(name: str) -> Callable[[NetT], NetT]:
+
+@dataclass(frozen=True)
+class NetConfig:
+    """What a registered name stands for.
+
+    Attributes
+    ----------
+    net : callable
+        The class.
+    ndim : int
+        Number of axes of its input: 3 for signals ``(n, channels, times)``, 4 for
+        images ``(n, planes, height, width)``, 5 for films ``(n, planes, frames, height,
+        width)``.
+    params : dict
+        Parameters that the name implies; others may be given and go before them.
+    """
+
+    net: Callable[..., nn.Module]
+    ndim: int = 3
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def sizes(
+        self, n_chans: int, n_outputs: int, input_size: int | Sequence[int]
+    ) -> dict[str, Any]:
+        """Name the three sizes as the class does.
+
+        Parameters
+        ----------
+        n_chans : int
+            Number of channels or planes.
+        n_outputs : int
+            Number of classes.
+        input_size : int or sequence of int
+            What follows the channels.
+
+        Returns
+        -------
+        dict
+            Keyword arguments.
+        """
+        size = (input_size,) if isinstance(input_size, int) else tuple(input_size)
+        last = (
+            {"n_times": size[0]}
+            if self.ndim == 3 and len(size) == 1
+            else {"input_size": size}
+        )
+        return {"n_chans": n_chans, "n_outputs": n_outputs, **last}
+
+
+_NETS: dict[str, NetConfig] = {}
+
+
+def register_net(name: str, *, ndim: int = 3, **params: Any) -> Callable[[NetT], NetT]:
     """Register an architecture under a name; a class decorator.
 
     Parameters
     ----------
     name : str
         Name by which estimators find it.
+    ndim : {3, 4, 5}, default=3
+        Number of axes of the input: signals, images, films.
+    **params : object
+        Parameters that the name implies. Several decorators on one class register
+        its variants.
 
     Returns
     -------
     callable
         Decorator that returns the class unchanged. The class is called as
-        ``cls(n_chans, n_outputs, n_times, **params)``.
+        ``cls(n_chans=, n_outputs=, n_times=, **params)``, with `input_size`, a tuple,
+        in the place of `n_times` for images and films.
 
     Raises
     ------
@@ -49,7 +120,8 @@ def register_net(name: str) -> Callable[[NetT], NetT]:
     """
 
     def register(net: NetT) -> NetT:
-        known = _NETS.get(name)
+        entry = _NETS.get(name)
+        known = None if entry is None else entry.net
         # A module that is imported anew (a notebook cell run twice) may replace
         # itself; two different architectures under one name may not.
         same = known is not None and (
@@ -61,19 +133,21 @@ def register_net(name: str) -> Callable[[NetT], NetT]:
                 f"register_net: the name {name!r} is taken by {known!r}. Choose "
                 "another one."
             )
-        _NETS[name] = net
+        _NETS[name] = NetConfig(net, ndim, params)
         return net
 
     return register
 
 
-def list_nets(pattern: str = "*") -> list[str]:
+def list_nets(pattern: str = "*", *, ndim: int | None = None) -> list[str]:
     """Names of the registered architectures.
 
     Parameters
     ----------
     pattern : str, default="*"
         Shell-style pattern that the names must match.
+    ndim : {3, 4, 5}, optional
+        Only nets of signals, images or films.
 
     Returns
     -------
@@ -85,7 +159,11 @@ def list_nets(pattern: str = "*") -> list[str]:
     >>> list_nets("resnet1d*")
     ['resnet1d_gru']
     """
-    return sorted(fnmatch.filter(_NETS, pattern))
+    return sorted(
+        name
+        for name in fnmatch.filter(_NETS, pattern)
+        if ndim is None or _NETS[name].ndim == ndim
+    )
 
 
 def get_net(name: str) -> Callable[..., nn.Module]:
@@ -111,6 +189,32 @@ def get_net(name: str) -> Callable[..., nn.Module]:
     >>> get_net("resnet1d_gru").__name__
     'ResNet1DGRU'
     """
+    return net_config(name).net
+
+
+def net_config(name: str) -> NetConfig:
+    """Class, number of axes and implied parameters of a registered architecture.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+
+    Returns
+    -------
+    NetConfig
+        What the name stands for.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name; the message lists the nearest ones.
+
+    Examples
+    --------
+    >>> net_config("resnet1d_gru").ndim
+    3
+    """
     try:
         return _NETS[name]
     except KeyError:
@@ -122,7 +226,11 @@ def get_net(name: str) -> Callable[..., nn.Module]:
 
 
 def create_net(
-    name: str, n_chans: int, n_outputs: int, n_times: int, **params: Any
+    name: str,
+    n_chans: int,
+    n_outputs: int,
+    input_size: int | Sequence[int],
+    **params: Any,
 ) -> nn.Module:
     """Build a registered architecture with fresh weights.
 
@@ -134,8 +242,9 @@ def create_net(
         Number of channels (axis 1 of the input).
     n_outputs : int
         Number of classes.
-    n_times : int
-        Number of samples in time (axis 2 of the input).
+    input_size : int or sequence of int
+        What follows the channels: number of samples in time; height and width;
+        number of frames, height and width.
     **params : object
         Further parameters of the architecture.
 
@@ -155,9 +264,17 @@ def create_net(
     >>> net.num_features
     304
     """
-    net = get_net(name)
-    check_net_params(net, params, caller=f"create_net({name!r})")
-    return net(n_chans=n_chans, n_outputs=n_outputs, n_times=n_times, **params)
+    config = net_config(name)
+    caller = f"create_net({name!r})"
+    check_net_params(config.net, params, caller=caller)
+    n_axes = 3 if isinstance(input_size, int) else len(input_size) + 2
+    if n_axes != config.ndim:
+        raise ValueError(
+            f"{caller}: the net takes input of {config.ndim} axes, input_size="
+            f"{input_size!r} makes {n_axes}."
+        )
+    sizes = config.sizes(n_chans, n_outputs, input_size)
+    return config.net(**{**sizes, **config.params, **params})
 
 
 def check_net_params(
@@ -184,16 +301,15 @@ def check_net_params(
     >>> check_net_params(get_net("resnet1d_gru"), {"width": 8}, caller="doctest")
     """
     signature = inspect.signature(net).parameters
-    sizes = ("n_chans", "n_outputs", "n_times")
     known = [
         name
         for name, parameter in signature.items()
-        if name not in sizes
+        if name not in SIZES
         and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.values())
     for name in params:
-        if name in sizes:
+        if name in SIZES:
             raise ValueError(
                 f"{caller}: {name} is taken from the data; leave it out of the "
                 "architecture's parameters."

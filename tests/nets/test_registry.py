@@ -1,18 +1,19 @@
 import pytest
 import torch
+from small_nets import SMALL
 from torch import nn
 
 from hmsklearn.nets import (
     BaseNet,
+    NetOutput,
     ResNet1DGRU,
     _registry,
     create_net,
     get_net,
     list_nets,
+    net_config,
     register_net,
 )
-
-SMALL = {"resnet1d_gru": {"width": 8, "gru_hidden": 8, "gru_stride": 5}}
 
 
 @pytest.fixture
@@ -53,14 +54,48 @@ def test_registering(clean_registry):
         register_net("flat")(nn.Linear)
 
 
+def test_every_net_has_a_small_form():
+    assert set(SMALL) == set(list_nets())
+
+
+def test_variants_of_one_class(clean_registry):
+    @register_net("flat_biased")
+    @register_net("flat", bias=False)
+    class Flat(nn.Linear):
+        def __init__(self, n_chans, n_outputs, n_times, bias=True):
+            super().__init__(n_chans * n_times, n_outputs, bias=bias)
+
+    assert create_net("flat", 2, 3, 4).bias is None
+    assert create_net("flat", 2, 3, 4, bias=True).bias is not None
+    assert create_net("flat_biased", 2, 3, (4,)).bias is not None
+    assert net_config("flat").params == {"bias": False}
+
+
+def test_number_of_axes(clean_registry):
+    @register_net("picture", ndim=4)
+    class Picture(nn.Linear):
+        def __init__(self, n_chans, n_outputs, input_size):
+            super().__init__(n_chans * input_size[0] * input_size[1], n_outputs)
+
+    assert create_net("picture", 2, 3, (4, 5)).in_features == 40
+    assert "picture" in list_nets(ndim=4)
+    assert "picture" not in list_nets(ndim=3)
+    with pytest.raises(ValueError, match="takes input of 4 axes, input_size=7 makes 3"):
+        create_net("picture", 2, 3, 7)
+
+
 @pytest.mark.parametrize("name", list_nets())
 class TestEveryNet:
     def make(self, name, n_outputs=6):
-        return create_net(name, 4, n_outputs, 300, **SMALL[name])
+        return SMALL[name].make(name, n_outputs)
+
+    def windows(self, name, n):
+        generator = torch.Generator().manual_seed(0)
+        return torch.randn(n, *SMALL[name].shape, generator=generator)
 
     def test_gives_logits(self, name):
         net = self.make(name).eval()
-        x = torch.randn(3, 4, 300)
+        x = self.windows(name, 3)
         logits = net(x)
         assert logits.shape == (3, 6)
         features = net.forward_features(x)
@@ -81,22 +116,27 @@ class TestEveryNet:
 
     def test_reset_head(self, name):
         net = self.make(name).eval()
-        x = torch.randn(2, 4, 300)
+        x = self.windows(name, 2)
         features = net.forward_features(x)
         net.reset_head(3)
         assert net(x).shape == (2, 3)
         assert net.n_outputs == 3
+        net.reset_head(4, drop_rate=0.5, n_samples=3, vote_threshold=10)
+        net.eval()
+        assert net(x, total_votes=torch.tensor([3.0, 12.0])).shape == (2, 4)
         net.reset_head(0)
         torch.testing.assert_close(net(x), features)
 
     def test_learns_eight_windows_by_heart(self, name):
         torch.manual_seed(0)
         net = self.make(name, n_outputs=2)
-        x, y = torch.randn(8, 4, 300), torch.arange(8) % 2
-        optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
+        x, y = self.windows(name, 8), torch.arange(8) % 2
+        optimizer = torch.optim.AdamW(net.parameters(), lr=SMALL[name].lr)
         losses = []
         for _ in range(40):
-            loss = nn.functional.cross_entropy(net(x), y)
+            output = net(x)
+            logits = output.logits if isinstance(output, NetOutput) else output
+            loss = nn.functional.cross_entropy(logits, y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -104,14 +144,21 @@ class TestEveryNet:
         assert losses[-1] < 0.1 * losses[0]
 
     def test_gradient_checkpointing_changes_nothing(self, name):
+        if not SMALL[name].checkpointing:
+            with pytest.raises(ValueError, match="has no gradient checkpointing"):
+                self.make(name).set_grad_checkpointing()
+            return
         torch.manual_seed(0)
         plain = self.make(name)
         saving = self.make(name)
         saving.load_state_dict(plain.state_dict())
         saving.set_grad_checkpointing()
-        x = torch.randn(3, 4, 300)
+        x = self.windows(name, 3)
         for net in (plain, saving):
-            net(x).square().sum().backward()
+            torch.manual_seed(1)  # dropout, if there is any
+            output = net(x)
+            logits = output.logits if isinstance(output, NetOutput) else output
+            logits.square().sum().backward()
         for (key, a), (_, b) in zip(
             plain.named_parameters(), saving.named_parameters(), strict=True
         ):
@@ -123,8 +170,10 @@ class TestEveryNet:
             assert torch.equal(a, b), key
 
     def test_wrong_shape(self, name):
-        with pytest.raises(ValueError, match=r"got input of shape \(2, 4, 299\)"):
-            self.make(name)(torch.zeros(2, 4, 299))
+        shape = list(SMALL[name].shape)
+        shape[-1] += 32
+        with pytest.raises(ValueError, match=r"got input of shape \(2, "):
+            self.make(name)(torch.zeros(2, *shape))
 
 
 def test_base_net_without_checkpointing():

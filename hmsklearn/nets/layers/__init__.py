@@ -5,11 +5,13 @@ from hmsklearn.nets.layers.input_norm import InputNorm
 from hmsklearn.nets.layers.last_step_gru import LastStepBiGRU
 from hmsklearn.nets.layers.multi_kernel import MultiKernelConv1d
 from hmsklearn.nets.layers.preact1d import PreActPoolBlock1d
+from hmsklearn.nets.layers.vote_head import VoteHead
 
 __all__ = [
     "InputNorm",
     "LastStepBiGRU",
     "MultiKernelConv1d",
     "PreActPoolBlock1d",
+    "VoteHead",
     "checkpoint_sequential",
 ]

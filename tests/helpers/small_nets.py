@@ -1,0 +1,25 @@
+"""A small form of every registered net, which trains in a second on one core."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hmsklearn.nets import create_net
+
+
+@dataclass(frozen=True)
+class Small:
+    """Shape of one window, and parameters that make the net small."""
+
+    shape: tuple[int, ...]
+    params: dict[str, Any] = field(default_factory=dict)
+    checkpointing: bool = True
+    lr: float = 1e-2
+
+    def make(self, name, n_outputs=6):
+        size = self.shape[1] if len(self.shape) == 2 else self.shape[1:]
+        return create_net(name, self.shape[0], n_outputs, size, **self.params)
+
+
+SMALL = {
+    "resnet1d_gru": Small((4, 300), {"width": 8, "gru_hidden": 8, "gru_stride": 5}),
+}
