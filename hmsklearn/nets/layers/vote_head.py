@@ -1,6 +1,4 @@
-"""The end of a net: dropout once or several times, one or two linear layers, one or
-two populations of voters.
-"""
+"""The end of a net: dropout, linear layers, one or two populations of voters."""
 
 from __future__ import annotations
 
