@@ -6,7 +6,14 @@ from hmsklearn.nets.layers.input_norm import InputNorm
 from hmsklearn.nets.layers.last_step_gru import LastStepBiGRU
 from hmsklearn.nets.layers.multi_kernel import MultiKernelConv1d
 from hmsklearn.nets.layers.preact1d import PreActPoolBlock1d
+from hmsklearn.nets.layers.recomputed_norms import count_batches_once
+from hmsklearn.nets.layers.squeeze_excite3d import SqueezeExcite3d
 from hmsklearn.nets.layers.vote_head import VoteHead
+from hmsklearn.nets.layers.wavenet_block import WaveNetBlock
+from hmsklearn.nets.layers.wavenet_image import WaveNetImage
+from hmsklearn.nets.layers.wavenet_maps import WaveNetMaps
+from hmsklearn.nets.layers.wavenet_stack import WaveNetStack
+from hmsklearn.nets.layers.x3d_block import X3DBlock
 
 __all__ = [
     "GeM",
@@ -14,7 +21,14 @@ __all__ = [
     "LastStepBiGRU",
     "MultiKernelConv1d",
     "PreActPoolBlock1d",
+    "SqueezeExcite3d",
     "VoteHead",
+    "WaveNetBlock",
+    "WaveNetImage",
+    "WaveNetMaps",
+    "WaveNetStack",
+    "X3DBlock",
     "checkpoint_sequential",
+    "count_batches_once",
     "gem",
 ]
