@@ -11,12 +11,14 @@ from hmsklearn.nets._registry import (
     register_net,
 )
 from hmsklearn.nets.resnet1d_gru import ResNet1DGRU
+from hmsklearn.nets.timm_net import TimmNet
 
 __all__ = [
     "BaseNet",
     "NetConfig",
     "NetOutput",
     "ResNet1DGRU",
+    "TimmNet",
     "create_net",
     "get_net",
     "list_nets",

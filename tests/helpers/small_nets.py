@@ -22,4 +22,5 @@ class Small:
 
 SMALL = {
     "resnet1d_gru": Small((4, 300), {"width": 8, "gru_hidden": 8, "gru_stride": 5}),
+    "timm": Small((2, 32, 48), {"backbone": "test_efficientnet"}),
 }
