@@ -12,13 +12,19 @@ from hmsklearn.nets._registry import (
 )
 from hmsklearn.nets.resnet1d_gru import ResNet1DGRU
 from hmsklearn.nets.timm_net import TimmNet
+from hmsklearn.nets.wavenet import WaveNet
+from hmsklearn.nets.x3d import X3D
+from hmsklearn.nets.x3d_weights import convert_pytorchvideo_state
 
 __all__ = [
+    "X3D",
     "BaseNet",
     "NetConfig",
     "NetOutput",
     "ResNet1DGRU",
     "TimmNet",
+    "WaveNet",
+    "convert_pytorchvideo_state",
     "create_net",
     "get_net",
     "list_nets",

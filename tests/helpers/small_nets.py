@@ -20,7 +20,14 @@ class Small:
         return create_net(name, self.shape[0], n_outputs, size, **self.params)
 
 
+#: One block a stage, 8 to 64 maps.
+X3D = {"depth_factor": 0.2, "width_factor": 0.34, "head_width": 32, "drop_rate": 0.0}
+
 SMALL = {
     "resnet1d_gru": Small((4, 300), {"width": 8, "gru_hidden": 8, "gru_stride": 5}),
     "timm": Small((2, 32, 48), {"backbone": "test_efficientnet"}),
+    "x3d_l": Small((2, 3, 16, 20), X3D),
+    "x3d_m": Small((2, 3, 16, 20), X3D),
+    "x3d_s": Small((2, 3, 16, 20), X3D),
+    "x3d_xs": Small((2, 3, 16, 20), X3D),
 }

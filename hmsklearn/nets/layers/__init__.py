@@ -5,8 +5,11 @@ from hmsklearn.nets.layers.gem import GeM, gem
 from hmsklearn.nets.layers.input_norm import InputNorm
 from hmsklearn.nets.layers.last_step_gru import LastStepBiGRU
 from hmsklearn.nets.layers.multi_kernel import MultiKernelConv1d
+from hmsklearn.nets.layers.multi_kernel_maps import MultiKernelMaps1d
 from hmsklearn.nets.layers.preact1d import PreActPoolBlock1d
 from hmsklearn.nets.layers.recomputed_norms import count_batches_once
+from hmsklearn.nets.layers.recurrent_pool import RecurrentPool
+from hmsklearn.nets.layers.sequence_pool import SequencePool
 from hmsklearn.nets.layers.squeeze_excite3d import SqueezeExcite3d
 from hmsklearn.nets.layers.vote_head import VoteHead
 from hmsklearn.nets.layers.wavenet_block import WaveNetBlock
@@ -20,7 +23,10 @@ __all__ = [
     "InputNorm",
     "LastStepBiGRU",
     "MultiKernelConv1d",
+    "MultiKernelMaps1d",
     "PreActPoolBlock1d",
+    "RecurrentPool",
+    "SequencePool",
     "SqueezeExcite3d",
     "VoteHead",
     "WaveNetBlock",
