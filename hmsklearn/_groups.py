@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hmsklearn.views import WindowViews
+
 __all__ = ["check_groups", "patients_of"]
 
 
@@ -73,7 +75,8 @@ def patients_of(X: Any) -> np.ndarray | None:
     Returns
     -------
     ndarray of shape (n_rows,) or None
-        The column ``patient_id`` of a DataFrame; None for anything else.
+        The column ``patient_id`` of a DataFrame, or of the first of several views that
+        is one and has it; None for anything else.
 
     Examples
     --------
@@ -81,6 +84,9 @@ def patients_of(X: Any) -> np.ndarray | None:
     >>> patients_of(pd.DataFrame({"patient_id": [7, 7, 9]})).tolist()
     [7, 7, 9]
     """
+    if isinstance(X, WindowViews):
+        found = [patients_of(view) for view in X.values()]
+        return next((patients for patients in found if patients is not None), None)
     columns = getattr(X, "columns", None)
     if columns is None or "patient_id" not in columns:
         return None

@@ -56,6 +56,7 @@ NAMES = {
         "MultitaperSpectrogramizer",
     ],
     "testing": ["check_signal_estimator", "parametrize_with_signal_checks"],
+    "views": ["WindowViews"],
     "votes": ["CLASSES", "VOTE_COLUMNS", "check_votes"],
 }
 

@@ -124,8 +124,8 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
     Notes
     -----
     `X` goes to the members as it is, cut by row: an array, a DataFrame of rows, a
-    list or a ``SliceDict`` of views. `y` goes to them untouched too. Nothing of
-    either is kept, so a dump holds no training data.
+    list or :class:`~hmsklearn.views.WindowViews`. `y` goes to them untouched too.
+    Nothing of either is kept, so a dump holds no training data.
 
     ``kl_`` compares blends honestly, but the members of the other folds have seen
     the rows that it scores. An estimate without that last leak needs nesting:
@@ -199,7 +199,7 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
 
         Parameters
         ----------
-        X : array-like, DataFrame, list or SliceDict
+        X : array-like, DataFrame, list or WindowViews
             The rows.
         y : array-like of shape (n, n_classes) or (n,)
             Votes, fractions or labels, see :func:`hmsklearn.votes.check_votes`.
@@ -293,7 +293,7 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
 
         Parameters
         ----------
-        X : array-like, DataFrame, list or SliceDict
+        X : array-like, DataFrame, list or WindowViews
             The rows, as in ``fit``.
 
         Returns
@@ -315,7 +315,7 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
 
         Parameters
         ----------
-        X : array-like, DataFrame, list or SliceDict
+        X : array-like, DataFrame, list or WindowViews
             The rows, as in ``fit``.
 
         Returns
@@ -331,7 +331,7 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
 
         Parameters
         ----------
-        X : array-like, DataFrame, list or SliceDict
+        X : array-like, DataFrame, list or WindowViews
             The rows.
         y : array-like of shape (n, n_classes) or (n,)
             Votes, fractions or labels.

@@ -57,7 +57,7 @@ def oof_predict_proba(
     estimator : estimator
         A classifier with ``predict_proba`` and ``classes_``; it is cloned for every
         fold and itself left alone.
-    X : array-like, DataFrame, list or SliceDict
+    X : array-like, DataFrame, list or WindowViews
         The data, cut by row. The ``attrs`` of a DataFrame survive the cut.
     y : array-like
         The target in any form that the estimator takes: vote counts or fractions

@@ -27,7 +27,7 @@ def count_rows(X: Any, *, caller: str) -> int:
 
     Parameters
     ----------
-    X : array-like, DataFrame, list or SliceDict
+    X : array-like, DataFrame, list or WindowViews
         The data.
     caller : str
         Name that starts the error messages.
@@ -50,14 +50,14 @@ def count_rows(X: Any, *, caller: str) -> int:
     if isinstance(X, Mapping) and not hasattr(X, "shape"):
         raise TypeError(
             f"{caller}: X is a plain dict, which cannot be cut by row. Wrap the views "
-            "as skorch.helper.SliceDict(**X)."
+            "as hmsklearn.views.WindowViews(X)."
         )
     try:
         return int(num_samples(X))
     except TypeError as error:
         raise TypeError(
             f"{caller}: X of type {type(X).__name__} has no rows to split ({error}). "
-            "Pass an array, a DataFrame, a list or a SliceDict."
+            "Pass an array, a DataFrame, a list or WindowViews."
         ) from None
 
 
@@ -71,7 +71,7 @@ def resolve_splits(
     cv : None, int, splitter or iterable of (train, test)
         None stands for five folds. A number stands for that many folds, by group
         (``GroupKFold``) where `groups` are given, else contiguous (``KFold``).
-    X : array-like, DataFrame, list or SliceDict
+    X : array-like, DataFrame, list or WindowViews
         The data.
     y : array-like
         The target, for splitters that look at it.

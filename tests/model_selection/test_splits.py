@@ -23,6 +23,7 @@ from hmsklearn.model_selection._splits import (
     fold_numbers,
     resolve_splits,
 )
+from hmsklearn.views import WindowViews
 
 X = np.zeros((20, 3))
 Y = np.ones((20, 6), dtype=int)
@@ -189,12 +190,13 @@ def test_count_rows():
     views = {"eeg": np.zeros((4, 2)), "spectrogram": np.zeros((4, 3, 3))}
     for X in (
         SliceDict(**views),
+        WindowViews(views),
         np.zeros((4, 1)),
         [1] * 4,
         pd.DataFrame({"a": [1] * 4}),
     ):
         assert count_rows(X, caller="Clf") == 4
-    with pytest.raises(TypeError, match=r"Clf: X is a plain dict.*SliceDict\(\*\*X\)"):
+    with pytest.raises(TypeError, match=r"Clf: X is a plain dict.*WindowViews\(X\)"):
         count_rows(views, caller="Clf")
     with pytest.raises(TypeError, match="Clf: X of type int has no rows"):
         count_rows(3, caller="Clf")
