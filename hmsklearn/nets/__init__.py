@@ -10,7 +10,10 @@ from hmsklearn.nets._registry import (
     net_config,
     register_net,
 )
+from hmsklearn.nets.mobilenet1d import MobileNet1D
 from hmsklearn.nets.resnet1d_gru import ResNet1DGRU
+from hmsklearn.nets.squeezeformer import Squeezeformer
+from hmsklearn.nets.symmetric_net import SymmetricNet
 from hmsklearn.nets.timm_net import TimmNet
 from hmsklearn.nets.wavenet import WaveNet
 from hmsklearn.nets.x3d import X3D
@@ -19,9 +22,12 @@ from hmsklearn.nets.x3d_weights import convert_pytorchvideo_state
 __all__ = [
     "X3D",
     "BaseNet",
+    "MobileNet1D",
     "NetConfig",
     "NetOutput",
     "ResNet1DGRU",
+    "Squeezeformer",
+    "SymmetricNet",
     "TimmNet",
     "WaveNet",
     "convert_pytorchvideo_state",

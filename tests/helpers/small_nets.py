@@ -23,9 +23,24 @@ class Small:
 #: One block a stage, 8 to 64 maps.
 X3D = {"depth_factor": 0.2, "width_factor": 0.34, "head_width": 32, "drop_rate": 0.0}
 
+#: One block, without dropout.
+SQUEEZEFORMER = {
+    **{"width": 8, "n_blocks": 1, "n_heads": 2, "kernel_size": 5},
+    **{"input_dropout": 0.0, "dropout": 0.0},
+}
+
 SMALL = {
+    "symmetric_net": Small(
+        (8, 64), {"width": 8, "kernels": (3, 5), "n_blocks": 1, "similarity_width": 4}
+    ),
+    "squeezeformer_196": Small((4, 320), SQUEEZEFORMER),
+    "squeezeformer": Small((4, 320), SQUEEZEFORMER),
+    "mobilenet1d": Small(
+        (4, 64), {"n_chains": 2, "width": 4, "kernels": (3, 5), "n_blocks": 1}
+    ),
     "resnet1d_gru": Small((4, 300), {"width": 8, "gru_hidden": 8, "gru_stride": 5}),
     "timm": Small((2, 32, 48), {"backbone": "test_efficientnet"}),
+    "wavenet": Small((4, 64), {"widths": (4, 8), "n_dilations": (4, 2)}),
     "x3d_l": Small((2, 3, 16, 20), X3D),
     "x3d_m": Small((2, 3, 16, 20), X3D),
     "x3d_s": Small((2, 3, 16, 20), X3D),

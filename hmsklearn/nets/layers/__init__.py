@@ -1,18 +1,33 @@
 """Building blocks of the nets, one idea a file."""
 
-from hmsklearn.nets.layers.attention_pool import AttentionPool
+from hmsklearn.nets.layers.attention_pool import AttentionPool, SelfAttentionPool
+from hmsklearn.nets.layers.cbam import CBAM
+from hmsklearn.nets.layers.channel_mixer import ChannelMixer
 from hmsklearn.nets.layers.checkpointing import checkpoint_sequential
+from hmsklearn.nets.layers.conv_norm_elu import ConvNormELU
+from hmsklearn.nets.layers.electrode_stem import ElectrodeStem
+from hmsklearn.nets.layers.feed_forward import FeedForward
 from hmsklearn.nets.layers.gem import GeM, gem
+from hmsklearn.nets.layers.glu_conv import GLUConv1d
 from hmsklearn.nets.layers.input_norm import InputNorm
+from hmsklearn.nets.layers.inverted_residual1d import InvertedResidual1d
 from hmsklearn.nets.layers.last_step_gru import LastStepBiGRU
 from hmsklearn.nets.layers.multi_kernel import MultiKernelConv1d
 from hmsklearn.nets.layers.multi_kernel_maps import MultiKernelMaps1d
+from hmsklearn.nets.layers.pool_stage import PoolStage
 from hmsklearn.nets.layers.pooling import POOLS, GlobalPool, create_pool
+from hmsklearn.nets.layers.post_norm import PostNorm
 from hmsklearn.nets.layers.preact1d import PreActPoolBlock1d
 from hmsklearn.nets.layers.recomputed_norms import count_batches_once
 from hmsklearn.nets.layers.recurrent_pool import RecurrentPool
+from hmsklearn.nets.layers.rotary import rotary_angles, rotate
+from hmsklearn.nets.layers.rotary_attention import RotaryAttention
+from hmsklearn.nets.layers.row_encoder import RowEncoder
 from hmsklearn.nets.layers.sequence_pool import SequencePool
+from hmsklearn.nets.layers.side_merge import SideMerge
+from hmsklearn.nets.layers.squeeze_excite import SqueezeExcite
 from hmsklearn.nets.layers.squeeze_excite3d import SqueezeExcite3d
+from hmsklearn.nets.layers.squeezeformer_block import SqueezeformerBlock
 from hmsklearn.nets.layers.triplet_attention import (
     TripletAttention,
     add_triplet_attention,
@@ -25,18 +40,33 @@ from hmsklearn.nets.layers.wavenet_stack import WaveNetStack
 from hmsklearn.nets.layers.x3d_block import X3DBlock
 
 __all__ = [
+    "CBAM",
     "POOLS",
     "AttentionPool",
+    "ChannelMixer",
+    "ConvNormELU",
+    "ElectrodeStem",
+    "FeedForward",
+    "GLUConv1d",
     "GeM",
     "GlobalPool",
     "InputNorm",
+    "InvertedResidual1d",
     "LastStepBiGRU",
     "MultiKernelConv1d",
     "MultiKernelMaps1d",
+    "PoolStage",
+    "PostNorm",
     "PreActPoolBlock1d",
     "RecurrentPool",
+    "RotaryAttention",
+    "RowEncoder",
+    "SelfAttentionPool",
     "SequencePool",
+    "SideMerge",
+    "SqueezeExcite",
     "SqueezeExcite3d",
+    "SqueezeformerBlock",
     "TripletAttention",
     "VoteHead",
     "WaveNetBlock",
@@ -49,4 +79,6 @@ __all__ = [
     "count_batches_once",
     "create_pool",
     "gem",
+    "rotary_angles",
+    "rotate",
 ]
