@@ -31,6 +31,8 @@ STEPS = [
     "imaging.KaggleSpectrogramImager(width=40)",
     "imaging.PanelStatistics((20, 'mean'), over='time')",
     "imaging.PlaneContrast()",
+    "imaging.ViewUnion([('long', preprocessing.CentreCrop(n_times=900)), "
+    "('short', preprocessing.CentreCrop(n_times=500))])",
     "imaging.WaveformImager()",
     "imaging.WaveformPlotter(100, 100)",
     "imaging.WindowUnion([('long', preprocessing.CentreCrop(n_times=900)), "
@@ -69,7 +71,9 @@ SCRIPT = textwrap.dedent(
             open("/proc/self/clear_refs", "w").write("5")  # the peak starts from here
             before = read("VmRSS")
             out = transformer.transform(X)
-            extra[step].append(read("VmHWM") - before - out.nbytes)
+            views = out.values() if hasattr(out, "values") else [out]
+            used = sum(view.nbytes for view in views)
+            extra[step].append(read("VmHWM") - before - used)
             del X, out
     print(json.dumps(extra))
     """

@@ -32,6 +32,7 @@ NAMES = {
         "KaggleSpectrogramImager",
         "PanelStatistics",
         "PlaneContrast",
+        "ViewUnion",
         "WaveformImager",
         "WaveformPlotter",
         "WindowUnion",

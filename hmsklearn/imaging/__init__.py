@@ -7,6 +7,7 @@ from hmsklearn.imaging._image_tiler import ImageTiler
 from hmsklearn.imaging._kaggle_spectrogram_imager import KaggleSpectrogramImager
 from hmsklearn.imaging._panel_statistics import PanelStatistics
 from hmsklearn.imaging._plane_contrast import PlaneContrast
+from hmsklearn.imaging._view_union import ViewUnion
 from hmsklearn.imaging._waveform_imager import WaveformImager
 from hmsklearn.imaging._waveform_plotter import WaveformPlotter
 from hmsklearn.imaging._window_union import WindowUnion
@@ -19,6 +20,7 @@ __all__ = [
     "KaggleSpectrogramImager",
     "PanelStatistics",
     "PlaneContrast",
+    "ViewUnion",
     "WaveformImager",
     "WaveformPlotter",
     "WindowUnion",

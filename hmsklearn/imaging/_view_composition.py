@@ -1,4 +1,4 @@
-"""What an estimator with named views owes to scikit-learn.
+"""What an estimator with named views owes to scikit-learn, and how views are fed.
 
 Parameters of the views as ``name__parameter``, metadata, tags, the HTML representation.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import (
@@ -15,8 +16,22 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from hmsklearn._compat import BaseComposition, VisualBlock, routing_enabled
-from hmsklearn.imaging._views import first_step, learns
+from hmsklearn._compat import (
+    BaseComposition,
+    VisualBlock,
+    num_samples,
+    routing_enabled,
+)
+from hmsklearn.imaging._views import (
+    admit_input,
+    first_step,
+    fit_view,
+    kept_views,
+    learns,
+    naming,
+    view_output,
+)
+from hmsklearn.signal.arrays import Array, is_tensor
 
 __all__ = ["ViewComposition"]
 
@@ -102,6 +117,56 @@ class ViewComposition(  # type: ignore[call-arg]  # TransformerMixin takes it
                 "enable_metadata_routing=True)."
             )
         return {}
+
+    def _fit_views(
+        self, X: Any, y: Any, params: dict[str, Any], *, look: bool
+    ) -> tuple[Any, list[tuple[str, Any]]]:
+        """Return the checked `X` and fitted clones of what is not dropped."""
+        caller = type(self).__name__
+        views = kept_views(self.views, caller=caller)
+        self._validate_names([name for name, _ in self.views])
+        X = admit_input(X, caller=caller)
+        routed = self._route(params)
+        fitted = []
+        for name, view in views:
+            with naming(name, caller):
+                own = routed.get(name, {})
+                fitted.append((name, fit_view(view, X, y, own, look=look)))
+        return X, fitted
+
+    def _outputs(
+        self, views: list[tuple[str, Any]], X: Any, first: int = 0
+    ) -> list[Array]:
+        """Transform a chunk by each view; `first` is the number of its first window."""
+        caller = type(self).__name__
+        results = []
+        for name, view in views:
+            with naming(name, caller, first):
+                result = view_output(view, X)
+                if not (isinstance(result, np.ndarray) or is_tensor(result)):
+                    raise TypeError(f"gave a {type(result).__name__}, not an array.")
+                if len(result) != num_samples(X):
+                    raise ValueError(
+                        f"gave {len(result)} windows for {num_samples(X)}. A view "
+                        "must give one for each."
+                    )
+            results.append(result)
+        return results
+
+    def _names_of(self, name: str, view: Any, input_features: Any) -> list[str]:
+        """Names of the planes of one view."""
+        if isinstance(view, str):
+            if input_features is not None:
+                return [str(one) for one in input_features]
+            return [f"x{i}" for i in range(self.n_features_in_)]
+        if hasattr(view, "get_feature_names_out"):
+            return list(view.get_feature_names_out(input_features))
+        raise AttributeError(
+            f"{type(self).__name__}: view {name!r} has no get_feature_names_out."
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "views_")
 
     def _sk_visual_block_(self) -> Any:
         names, views = zip(*self.views, strict=True)

@@ -17,11 +17,7 @@ from hmsklearn.imaging._view_composition import ViewComposition
 from hmsklearn.imaging._views import (
     admit_input,
     chunks_of,
-    fit_view,
-    kept_views,
-    naming,
     take,
-    view_output,
 )
 from hmsklearn.signal.arrays import Array, is_tensor
 
@@ -229,15 +225,7 @@ class WindowUnion(ViewComposition, auto_wrap_output_keys=None):  # type: ignore[
         views = self.views_ if self.join == "planes" else self.views_[:1]
         names: list[str] = []
         for name, view in views:
-            if isinstance(view, str):
-                own = self._passed_names(input_features)
-            elif hasattr(view, "get_feature_names_out"):
-                own = view.get_feature_names_out(input_features)
-            else:
-                raise AttributeError(
-                    f"{type(self).__name__}: view {name!r} has no "
-                    "get_feature_names_out."
-                )
+            own = self._names_of(name, view, input_features)
             names += [f"{name}__{one}" if len(views) > 1 else str(one) for one in own]
         return np.asarray(names, dtype=object)
 
@@ -261,8 +249,6 @@ class WindowUnion(ViewComposition, auto_wrap_output_keys=None):  # type: ignore[
 
     def _fit(self, X: Any, y: Any, params: dict[str, Any], *, look: bool) -> Any:
         caller = type(self).__name__
-        views = kept_views(self.views, caller=caller)
-        self._validate_names([name for name, _ in self.views])
         check_choice(self.join, "join", JOINS, caller=caller)
         if isinstance(self.replace, Integral):
             check_integer(self.replace, "replace", caller=caller, low=1)
@@ -270,34 +256,10 @@ class WindowUnion(ViewComposition, auto_wrap_output_keys=None):  # type: ignore[
             check_real(
                 self.replace, "replace", caller=caller, low=0, high=1, low_open=True
             )
-        X = admit_input(X, caller=caller)
-        routed = self._route(params)
-        fitted = []
-        for name, view in views:
-            with naming(name, caller):
-                own = routed.get(name, {})
-                fitted.append((name, fit_view(view, X, y, own, look=look)))
+        X, fitted = self._fit_views(X, y, params, look=look)
         self._plan(fitted, self._outputs(fitted, take(X, slice(0, 1))))
         self.views_ = fitted
         return X
-
-    def _outputs(
-        self, views: list[tuple[str, Any]], X: Any, first: int = 0
-    ) -> list[Array]:
-        caller = type(self).__name__
-        results = []
-        for name, view in views:
-            with naming(name, caller, first):
-                result = view_output(view, X)
-                if not (isinstance(result, np.ndarray) or is_tensor(result)):
-                    raise TypeError(f"gave a {type(result).__name__}, not an array.")
-                if len(result) != num_samples(X):
-                    raise ValueError(
-                        f"gave {len(result)} windows for {num_samples(X)}. A view "
-                        "must give one for each."
-                    )
-            results.append(result)
-        return results
 
     def _plan(self, views: list[tuple[str, Any]], results: list[Array]) -> JoinPlan:
         return plan_join(
@@ -333,11 +295,3 @@ class WindowUnion(ViewComposition, auto_wrap_output_keys=None):  # type: ignore[
 
         in_threads(run, chunks)
         return out
-
-    def _passed_names(self, input_features: Any) -> list[str]:
-        if input_features is not None:
-            return [str(name) for name in input_features]
-        return [f"x{i}" for i in range(self.n_features_in_)]
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "views_")

@@ -17,6 +17,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from hmsklearn.testing._helpers import joined
+
 __all__ = ["BaseAdapter", "WeightedWindowAdapter", "WindowAdapter"]
 
 
@@ -95,7 +97,7 @@ class BaseAdapter(BaseEstimator):
         ndarray of shape (n_samples, n_outputs)
             The flattened output.
         """
-        out = self._ask("transform", X)
+        out = joined(self._ask("transform", X))
         return out.reshape(len(out), -1)
 
     @available_if(_inner_has("transform"))

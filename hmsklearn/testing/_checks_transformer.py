@@ -9,7 +9,14 @@ from sklearn import config_context
 from sklearn.pipeline import make_pipeline
 
 from hmsklearn.testing._data import CheckData
-from hmsklearn.testing._helpers import assert_close, assert_raises, fit, fresh
+from hmsklearn.testing._helpers import (
+    assert_close,
+    assert_raises,
+    fit,
+    fresh,
+    joined,
+)
+from hmsklearn.views import WindowViews
 from hmsklearn.votes import CLASSES
 
 
@@ -26,6 +33,7 @@ def check_dtype_kept(name: str, estimator: Any, data: CheckData) -> None:
             ("transform", fit(fresh(estimator), mine).transform(X)),
             ("fit_transform", fresh(estimator).fit_transform(X)),
         ):
+            result = joined(result)
             assert isinstance(result, np.ndarray), f"{name}: {how} gives no ndarray"
             assert result.dtype == dtype, (
                 f"{name}: {how} turns {np.dtype(dtype)} into {result.dtype}"
@@ -41,7 +49,7 @@ def check_dtype_kept(name: str, estimator: Any, data: CheckData) -> None:
 
 def check_output_dtype(name: str, estimator: Any, data: CheckData) -> None:
     """Check that a reader gives float32 arrays, one window for each row."""
-    result = fit(fresh(estimator), data).transform(data.X)
+    result = joined(fit(fresh(estimator), data).transform(data.X))
     assert isinstance(result, np.ndarray), f"{name}: transform gives no ndarray"
     assert result.dtype == np.float32, f"{name}: gives {result.dtype}, not float32"
     assert result.ndim >= 3, f"{name}: gives {result.ndim} axes"
@@ -52,7 +60,8 @@ def check_output_is_new(name: str, estimator: Any, data: CheckData) -> None:
     """Check that the output owns its memory: writing into it leaves `X` as it was."""
     X = data.X.copy()
     result = fit(fresh(estimator), data).transform(X)
-    assert not np.shares_memory(result, X), f"{name}: the output is a view of X"
+    for part in result.values() if isinstance(result, WindowViews) else [result]:
+        assert not np.shares_memory(part, X), f"{name}: the output is a view of X"
 
 
 def check_y_ignored(name: str, estimator: Any, data: CheckData) -> None:
@@ -60,7 +69,7 @@ def check_y_ignored(name: str, estimator: Any, data: CheckData) -> None:
 
     A transformer that looks at `y` refuses votes, or lets the target leak.
     """
-    expected = fit(fresh(estimator), data).transform(data.X)
+    expected = joined(fit(fresh(estimator), data).transform(data.X))
     targets = {
         "votes": data.votes,
         "fractions": data.votes / data.votes.sum(axis=1, keepdims=True),
@@ -81,7 +90,9 @@ def check_y_ignored(name: str, estimator: Any, data: CheckData) -> None:
                 raise AssertionError(
                     f"{name}: {how} looks at y ({what}): {error}"
                 ) from error
-            assert_close(result, expected, f"{name}: y ({what}) matters", rtol=0)
+            assert_close(
+                joined(result), expected, f"{name}: y ({what}) matters", rtol=0
+            )
 
 
 def check_feature_names_out(name: str, estimator: Any, data: CheckData) -> None:
@@ -91,7 +102,7 @@ def check_feature_names_out(name: str, estimator: Any, data: CheckData) -> None:
     a wrong number of them is an error.
     """
     fitted = fit(fresh(estimator), data)
-    width = fitted.transform(data.X).shape[1]
+    width = joined(fitted.transform(data.X)).shape[1]
     names = fitted.get_feature_names_out()
     assert isinstance(names, np.ndarray), f"{name}: the names are no ndarray"
     assert names.dtype == object, f"{name}: names of dtype {names.dtype}, not object"
@@ -115,7 +126,7 @@ def check_feature_names_out(name: str, estimator: Any, data: CheckData) -> None:
 
 def check_set_output(name: str, estimator: Any, data: CheckData) -> None:
     """Check that ``set_output`` and the global setting change nothing."""
-    expected = fit(fresh(estimator), data).transform(data.X)
+    expected = joined(fit(fresh(estimator), data).transform(data.X))
     asked = fresh(estimator)
     assert hasattr(asked, "set_output"), f"{name}: no set_output"
     assert asked.set_output(transform="pandas") is asked, (
@@ -131,12 +142,13 @@ def check_set_output(name: str, estimator: Any, data: CheckData) -> None:
             "fit_transform": fresh(estimator).fit_transform(data.X),
         }
     for what, result in results.items():
+        result = joined(result)
         assert isinstance(result, np.ndarray), f"{name}: {what} changes the container"
         assert_close(result, expected, f"{name}: {what} changes values", rtol=0)
 
 
 def check_fit_transform(name: str, estimator: Any, data: CheckData) -> None:
     """Check that ``fit_transform`` is ``fit`` and then ``transform``."""
-    expected = fit(fresh(estimator), data).transform(data.X)
-    actual = fresh(estimator).fit_transform(data.X, data.votes)
+    expected = joined(fit(fresh(estimator), data).transform(data.X))
+    actual = joined(fresh(estimator).fit_transform(data.X, data.votes))
     assert_close(actual, expected, f"{name}: fit_transform differs", rtol=0)

@@ -13,6 +13,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils import get_tags
 
 from hmsklearn.testing._data import CheckData
+from hmsklearn.views import WindowViews
 
 __all__ = [
     "accepts",
@@ -22,6 +23,7 @@ __all__ = [
     "fit",
     "fresh",
     "is_stateless",
+    "joined",
     "names_of",
     "outputs",
     "predictors",
@@ -58,10 +60,30 @@ def fit(estimator: Any, data: CheckData, y: Any = None, **kwargs: Any) -> Any:
 def outputs(estimator: Any, X: Any) -> dict[str, np.ndarray]:
     """Return what every output method of a fitted estimator says about `X`."""
     return {
-        method: getattr(estimator, method)(X)
+        method: joined(getattr(estimator, method)(X))
         for method in _METHODS
         if hasattr(estimator, method)
     }
+
+
+def joined(result: Any) -> Any:
+    """Put several views into one array, plane after plane; leave other results alone.
+
+    Planes are flattened and padded with zeros to the longest of them, so that axis 1
+    of the array counts the planes of all views.
+    """
+    if not isinstance(result, WindowViews):
+        return result
+    flat = []
+    for name, view in result.items():
+        assert isinstance(view, np.ndarray), f"view {name!r} is no ndarray"
+        assert view.ndim >= 2, f"view {name!r} has {view.ndim} axes"
+        flat.append(view.reshape(*view.shape[:2], int(np.prod(view.shape[2:]))))
+    longest = max(view.shape[2] for view in flat)
+    return np.concatenate(
+        [np.pad(view, ((0, 0), (0, 0), (0, longest - view.shape[2]))) for view in flat],
+        axis=1,
+    )
 
 
 def assert_close(
@@ -157,7 +179,8 @@ def predictors(estimator: Any) -> list[tuple[str, Callable[[Any], Any]]]:
     found = []
     for method in _METHODS:
         with suppress(AttributeError):
-            found.append((method, getattr(estimator, method)))
+            call = getattr(estimator, method)
+            found.append((method, lambda X, call=call: joined(call(X))))
     return found
 
 

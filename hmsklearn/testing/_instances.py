@@ -132,6 +132,11 @@ def _views() -> dict[str, Any]:
     return {"views": [("whole", WaveformImager()), ("zoom", Pipeline(zoom))]}
 
 
+def _branches() -> dict[str, Any]:
+    """Give the signal itself, twenty columns of it, and ten of its centre."""
+    return {"views": [("signal", "passthrough"), *_views()["views"]]}
+
+
 CASES: tuple[CheckCase, ...] = (
     CheckCase(
         "datasets.HMSReader",
@@ -263,6 +268,7 @@ CASES: tuple[CheckCase, ...] = (
         shape=(2, 6, 8),
     ),
     CheckCase("imaging.PlaneContrast", shape=(4, 100)),
+    CheckCase("imaging.ViewUnion", _branches),
     CheckCase("imaging.WaveformImager", shape=(16, 2000)),
     CheckCase(
         "imaging.WaveformImager",
