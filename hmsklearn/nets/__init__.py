@@ -10,7 +10,11 @@ from hmsklearn.nets._registry import (
     net_config,
     register_net,
 )
+from hmsklearn.nets.eegnet import EEGNet
 from hmsklearn.nets.mobilenet1d import MobileNet1D
+from hmsklearn.nets.multi_kernel_bigru import MultiKernelBiGRU
+from hmsklearn.nets.node_attention import NodeAttention
+from hmsklearn.nets.recurrent_net import RecurrentNet
 from hmsklearn.nets.resnet1d_gru import ResNet1DGRU
 from hmsklearn.nets.squeezeformer import Squeezeformer
 from hmsklearn.nets.symmetric_net import SymmetricNet
@@ -22,9 +26,13 @@ from hmsklearn.nets.x3d_weights import convert_pytorchvideo_state
 __all__ = [
     "X3D",
     "BaseNet",
+    "EEGNet",
     "MobileNet1D",
+    "MultiKernelBiGRU",
     "NetConfig",
     "NetOutput",
+    "NodeAttention",
+    "RecurrentNet",
     "ResNet1DGRU",
     "Squeezeformer",
     "SymmetricNet",

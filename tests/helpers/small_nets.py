@@ -30,15 +30,38 @@ SQUEEZEFORMER = {
 }
 
 SMALL = {
-    "symmetric_net": Small(
-        (8, 64), {"width": 8, "kernels": (3, 5), "n_blocks": 1, "similarity_width": 4}
-    ),
-    "squeezeformer_196": Small((4, 320), SQUEEZEFORMER),
-    "squeezeformer": Small((4, 320), SQUEEZEFORMER),
+    "eegnet": Small((4, 128), {"sfreq": 50.0, "drop_rate": 0.1}),
+    "gru": Small((4, 100), {"width": 8, "hidden_size": 8}, False),
+    "lstm": Small((4, 100), {"width": 8, "hidden_size": 8}, False),
     "mobilenet1d": Small(
         (4, 64), {"n_chains": 2, "width": 4, "kernels": (3, 5), "n_blocks": 1}
     ),
+    "multi_kernel_bigru": Small(
+        (4, 100),
+        {
+            "kernels": (3, 7),
+            "kernel_maps": 4,
+            "width": 8,
+            "n_blocks": 3,
+            "gru_hidden": 8,
+        },
+    ),
+    "node_attention": Small(
+        (4, 64),
+        {
+            "ekg": True,
+            "widths": (4, 8),
+            "kernels": (3,),
+            "hidden_size": 16,
+            "drop_rate": 0.1,
+        },
+    ),
     "resnet1d_gru": Small((4, 300), {"width": 8, "gru_hidden": 8, "gru_stride": 5}),
+    "squeezeformer": Small((4, 320), SQUEEZEFORMER),
+    "squeezeformer_196": Small((4, 320), SQUEEZEFORMER),
+    "symmetric_net": Small(
+        (8, 64), {"width": 8, "kernels": (3, 5), "n_blocks": 1, "similarity_width": 4}
+    ),
     "timm": Small((2, 32, 48), {"backbone": "test_efficientnet"}),
     "wavenet": Small((4, 64), {"widths": (4, 8), "n_dilations": (4, 2)}),
     "x3d_l": Small((2, 3, 16, 20), X3D),

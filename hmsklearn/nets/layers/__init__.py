@@ -12,14 +12,20 @@ from hmsklearn.nets.layers.glu_conv import GLUConv1d
 from hmsklearn.nets.layers.input_norm import InputNorm
 from hmsklearn.nets.layers.inverted_residual1d import InvertedResidual1d
 from hmsklearn.nets.layers.last_step_gru import LastStepBiGRU
+from hmsklearn.nets.layers.max_norm_conv import MaxNormConv2d
 from hmsklearn.nets.layers.multi_kernel import MultiKernelConv1d
 from hmsklearn.nets.layers.multi_kernel_maps import MultiKernelMaps1d
+from hmsklearn.nets.layers.multi_kernel_se import MultiKernelSE
+from hmsklearn.nets.layers.node_attention_block import NodeAttentionBlock
+from hmsklearn.nets.layers.node_encoder import NodeEncoder
 from hmsklearn.nets.layers.pool_stage import PoolStage
 from hmsklearn.nets.layers.pooling import POOLS, GlobalPool, create_pool
 from hmsklearn.nets.layers.post_norm import PostNorm
 from hmsklearn.nets.layers.preact1d import PreActPoolBlock1d
 from hmsklearn.nets.layers.recomputed_norms import count_batches_once
 from hmsklearn.nets.layers.recurrent_pool import RecurrentPool
+from hmsklearn.nets.layers.residual_pool1d import ResidualPool1d
+from hmsklearn.nets.layers.residual_se1d import ResidualSE1d
 from hmsklearn.nets.layers.rotary import rotary_angles, rotate
 from hmsklearn.nets.layers.rotary_attention import RotaryAttention
 from hmsklearn.nets.layers.row_encoder import RowEncoder
@@ -53,12 +59,18 @@ __all__ = [
     "InputNorm",
     "InvertedResidual1d",
     "LastStepBiGRU",
+    "MaxNormConv2d",
     "MultiKernelConv1d",
     "MultiKernelMaps1d",
+    "MultiKernelSE",
+    "NodeAttentionBlock",
+    "NodeEncoder",
     "PoolStage",
     "PostNorm",
     "PreActPoolBlock1d",
     "RecurrentPool",
+    "ResidualPool1d",
+    "ResidualSE1d",
     "RotaryAttention",
     "RowEncoder",
     "SelfAttentionPool",

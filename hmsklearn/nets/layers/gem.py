@@ -38,9 +38,9 @@ def gem(
 
     Notes
     -----
-    No NaN. Under autocast and for half-precision maps the powers are taken in float32,
-    as the cube of the default `eps` is below what half precision can hold; the result
-    has the type of the input.
+    No NaN. The powers of half-precision maps are taken in float32, as the cube of the
+    default `eps` is below what half precision can hold; the result has the type of
+    the input.
 
     References
     ----------
@@ -57,11 +57,10 @@ def gem(
     torch.Size([1, 2])
     """
     dtype = x.dtype
-    with torch.autocast(device_type=x.device.type, enabled=False):
-        # Half precision has no room for eps ** p; float64 stays as it is.
-        x = x.float() if dtype in (torch.float16, torch.bfloat16) else x
-        pooled = x.clamp(min=eps).pow(p).mean(dim=tuple(dims))
-        return pooled.pow(1.0 / p).to(dtype)
+    # Half precision has no room for eps ** p; double precision stays as it is.
+    x = x.float() if dtype in (torch.float16, torch.bfloat16) else x
+    pooled = x.clamp(min=eps).pow(p).mean(dim=tuple(dims)).pow(1.0 / p)
+    return pooled.to(dtype)
 
 
 class GeM(nn.Module):
