@@ -1,0 +1,96 @@
+"""ChannelDrop: channels that are silent for a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from hmsklearn._params import check_real
+from hmsklearn.augmentation._base import BaseAugmentation
+from hmsklearn.augmentation._checks import check_counts
+from hmsklearn.augmentation._random import spread, subset, whole
+
+__all__ = ["ChannelDrop"]
+
+
+class ChannelDrop(BaseAugmentation):
+    """Blank random channels of each window.
+
+    Parameters
+    ----------
+    n_channels : int or (int, int), default=(1, 8)
+        Number of channels, or the range from which it is drawn.
+    fill : float, default=0.0
+        Value of what is blanked.
+    after_frontend : bool, default=False
+        Whether planes of images are blanked and not channels of the signals.
+    p : float, default=0.5
+        Probability that a window is changed.
+    views : sequence of str, default=None
+        Names of the views that are changed, where windows have several; all of them by
+        default.
+    random_state : int, RandomState instance or None, default=None
+        Seed of a call outside a classifier. In a classifier's ``fit`` torch's generator
+        is used instead, which ``fit`` seeds.
+
+    See Also
+    --------
+    RandomNaNBlocks : Stretches of channels, marked as missing.
+
+    Notes
+    -----
+    Channels are the axis behind the windows. NaN in other channels stays.
+
+    References
+    ----------
+    HMS: 1 to 8 channels, p 0.5 or 0.7 (3rd place, discussion 492471); 4 to 6 channels
+    (5th, 492652).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hmsklearn.augmentation import ChannelDrop
+    >>> drop = ChannelDrop(2, p=1.0, random_state=0)
+    >>> (drop(np.ones((3, 5, 10))) == 0).all(axis=2).sum(axis=1).tolist()
+    [2, 2, 2]
+    """
+
+    def __init__(
+        self,
+        n_channels: int | tuple[int, int] = (1, 8),
+        *,
+        fill: float = 0.0,
+        after_frontend: bool = False,
+        p: float = 0.5,
+        views: Sequence[str] | None = None,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(p=p, views=views, random_state=random_state)
+        self.n_channels = n_channels
+        self.fill = fill
+        self.after_frontend = after_frontend
+
+    def _check(self) -> None:
+        check_counts(self.n_channels, "n_channels", caller=self._name)
+        check_real(self.fill, "fill", caller=self._name)
+
+    def _draw(
+        self, x: torch.Tensor, generator: torch.Generator | None, context: dict
+    ) -> dict[str, Any]:
+        n, n_chans = x.shape[:2]
+        low, high = check_counts(self.n_channels, "n_channels", caller=self._name)
+        if high > n_chans:
+            raise ValueError(
+                f"{self._name}: n_channels={self.n_channels} is more than the "
+                f"{n_chans} channels of the windows. Give fewer."
+            )
+        counts = whole(n, x, generator, low, high)
+        return {"channels": subset(n_chans, counts, x, generator)}
+
+    def _transform(
+        self, x: torch.Tensor, params: dict[str, Any], view: str | None
+    ) -> torch.Tensor:
+        self._same_size(x.shape[1], params["channels"].shape[1], "channels")
+        return x.masked_fill(spread(params["channels"], x), self.fill)
