@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import timm
 import torch
 from timm.models import group_parameters
 from torch import nn
 
+from hmsklearn._params import check_choice
 from hmsklearn.nets._base import BaseNet
 from hmsklearn.nets._registry import register_net
-from hmsklearn.nets.layers import count_batches_once
+from hmsklearn.nets._timm_backbone import (
+    build_backbone,
+    remove_classifier,
+    remove_pooling,
+)
+from hmsklearn.nets._timm_stem import change_stem
+from hmsklearn.nets.layers import (
+    POOLS,
+    add_triplet_attention,
+    count_batches_once,
+    create_pool,
+)
 
 __all__ = ["TimmNet"]
-
-_OWN = {"in_chans", "num_classes", "pretrained", "drop_rate", "drop_path_rate"}
 
 
 @register_net("timm", ndim=4)
@@ -34,6 +42,17 @@ class TimmNet(BaseNet):
         Height and width.
     backbone : str, default="tf_efficientnet_b0"
         Name of a model of timm, ``timm.list_models()``.
+    pool : {"avg", "max", "avgmax", "gem", "gem_trainable", "attention"}, default=None
+        Pooling of the last maps or tokens, see
+        :class:`hmsklearn.nets.layers.GlobalPool`. None leaves timm's own.
+    stem : {"fresh"}, default=None
+        ``"fresh"`` replaces the first convolution by a new one of 3 x 3 and stride 2.
+    stem_stride : int or pair of int, default=None
+        Stride of the first convolution over height and width, its weights staying:
+        ``(1, 2)`` keeps twice as many rows. None leaves it as it is.
+    attention : {"triplet"}, default=None
+        ``"triplet"`` puts triplet attention after squeeze-and-excitation into the
+        residual blocks of models like EfficientNet and ResNet.
     drop_rate : float, default=0.0
         Dropout in front of the head.
     drop_path_rate : float, default=0.0
@@ -44,14 +63,15 @@ class TimmNet(BaseNet):
     Attributes
     ----------
     backbone : torch.nn.Module
-        timm's model, its last linear layer replaced by the identity. Weights are
-        drawn at random; nothing is downloaded.
+        timm's model, its last linear layer replaced by the identity; with `pool` its
+        pooling too. Weights are drawn at random; nothing is downloaded.
     backbone_name : str
         Its name.
     num_features : int
-        Width of the features, what timm's last linear layer takes.
-    reduction : int
-        Pixels of the image for one of the last feature map.
+        Width of the features: what timm's last linear layer takes, or what `pool`
+        gives.
+    reduction : tuple of int
+        Pixels of the image for one of the last map, in height and width.
 
     Raises
     ------
@@ -67,11 +87,17 @@ class TimmNet(BaseNet):
     ``timm.create_model(backbone, num_classes=n_outputs)``, except that distilled
     models (DeiT) average their two tokens in front of one head.
 
+    Where `pool` is given, norms and convolutions of timm's head run in front of it;
+    hidden linear layers that need pooled features are left out (CAFormer, EfficientViT,
+    InceptionNeXt), and so are class and register tokens.
+
     References
     ----------
     R. Wightman, PyTorch Image Models (timm). Such backbones on spectrogram and
     raw-waveform images: nearly every solution of HMS, for instance 2nd place
-    (discussion 492254), 3rd place (492471) and 7th place (492281).
+    (discussion 492254), 3rd place (492471: MixNet with a fresh stem and trainable
+    generalised mean) and 7th place (492281). Stride (1, 2): 1st place of SETI, 15th
+    place of HMS. Triplet attention: 3rd place of SETI.
 
     Examples
     --------
@@ -80,7 +106,12 @@ class TimmNet(BaseNet):
     256
     >>> net(torch.zeros(2, 1, 64, 64)).shape
     torch.Size([2, 6])
+    >>> TimmNet(1, 6, (64, 64), backbone="test_vit", pool="avgmax").num_features
+    128
     """
+
+    # Any: models of timm have methods that torch.nn.Module does not know.
+    backbone: Any
 
     def __init__(
         self,
@@ -89,13 +120,24 @@ class TimmNet(BaseNet):
         input_size: Sequence[int],
         *,
         backbone: str = "tf_efficientnet_b0",
+        pool: str | None = None,
+        stem: str | None = None,
+        stem_stride: int | Sequence[int] | None = None,
+        attention: str | None = None,
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         backbone_params: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(n_chans, n_outputs, input_size)
+        check_choice(pool, "pool", (*POOLS, None), caller="TimmNet")
+        check_choice(attention, "attention", ("triplet", None), caller="TimmNet")
+        if pool is not None and "global_pool" in (backbone_params or {}):
+            raise ValueError(
+                f"TimmNet: pool={pool!r} and global_pool in backbone_params name two "
+                "poolings. Give one of them."
+            )
         self.backbone_name = backbone
-        self.backbone = _build(
+        self.backbone = build_backbone(
             backbone,
             n_chans,
             self.input_size,
@@ -103,16 +145,39 @@ class TimmNet(BaseNet):
             drop_path_rate=drop_path_rate,
             params=backbone_params,
         )
-        self.reduction = int(self.backbone.feature_info[-1]["reduction"])
-        if min(self.input_size) < self.reduction:
+        factors = change_stem(self.backbone, backbone, stem=stem, stride=stem_stride)
+        reduction = self.backbone.feature_info[-1]["reduction"]
+        self.reduction = tuple(round(reduction * factor) for factor in factors)
+        if any(
+            size < step
+            for size, step in zip(self.input_size, self.reduction, strict=True)
+        ):
             raise ValueError(
                 f"TimmNet: images of input_size={self.input_size} are smaller than the "
-                f"reduction {self.reduction} of {backbone!r}; at least "
-                f"{(self.reduction, self.reduction)} is needed. Give larger images or "
-                "another backbone."
+                f"reduction {self.reduction} of {backbone!r}; that is the minimum "
+                "size. Give larger images or another backbone."
             )
-        self.num_features = _remove_classifier(self.backbone, backbone)
+        if attention is not None:
+            self._add_attention()
+        self.pool: nn.Module | None = None
+        self._uses_head = True
+        if pool is None:
+            self.num_features = remove_classifier(self.backbone, backbone)
+        else:
+            self._uses_head, n_maps = remove_pooling(self.backbone, backbone)
+            self.pool = create_pool(pool, n_maps)
+            self.num_features = self.pool.num_features
+            self.drop = nn.Dropout(drop_rate)
         self.reset_head(n_outputs)
+
+    def _add_attention(self) -> None:
+        try:
+            add_triplet_attention(self.backbone)
+        except ValueError as error:
+            raise ValueError(
+                f"TimmNet: attention='triplet' does not go with "
+                f"{self.backbone_name!r}. {error}"
+            ) from error
 
     def forward_maps(self, x: torch.Tensor) -> torch.Tensor:
         """Run the backbone without pooling.
@@ -125,11 +190,14 @@ class TimmNet(BaseNet):
         Returns
         -------
         Tensor
-            What timm's ``forward_features`` gives: maps ``(n_windows, n_maps, h, w)``
-            or ``(n_windows, h, w, n_maps)``, or tokens ``(n_windows, n_tokens,
-            n_maps)``.
+            Maps ``(n_windows, n_maps, h, w)`` or ``(n_windows, h, w, n_maps)``, or
+            tokens ``(n_windows, n_tokens, n_maps)``, as timm gives them. Without `pool`
+            it is timm's ``forward_features``, with it what enters the pooling.
         """
-        return self.backbone.forward_features(x)
+        maps = self.backbone.forward_features(x)
+        if self.pool is not None and self._uses_head:
+            maps = self.backbone.forward_head(maps, pre_logits=True)
+        return maps
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Map images to features.
@@ -144,7 +212,24 @@ class TimmNet(BaseNet):
         Tensor of shape (n_windows, num_features)
             Features.
         """
-        return self.backbone.forward_head(self.forward_maps(x))
+        maps = self.forward_maps(x)
+        if self.pool is None:
+            return self.backbone.forward_head(maps)
+        return self.drop(self.pool(self._maps_first(maps)))
+
+    def _maps_first(self, maps: torch.Tensor) -> torch.Tensor:
+        """Bring what timm gives to ``(n_windows, n_maps, *positions)``."""
+        if isinstance(maps, torch.Tensor) and maps.ndim == 3:
+            has_class_token = hasattr(self.backbone, "cls_token")
+            n_prefix = getattr(self.backbone, "num_prefix_tokens", int(has_class_token))
+            return maps[:, n_prefix:].transpose(1, 2)
+        if isinstance(maps, torch.Tensor) and maps.ndim == 4:
+            layout = str(getattr(self.backbone, "output_fmt", "NCHW"))
+            return maps.permute(0, 3, 1, 2) if layout.endswith("NHWC") else maps
+        raise ValueError(
+            f"TimmNet: {self.backbone_name!r} gives neither one map nor one sequence "
+            "of tokens to pool. Leave pool None or take another backbone."
+        )
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute the backbone's blocks in the backward pass.
@@ -177,7 +262,7 @@ class TimmNet(BaseNet):
         set of str
             Names as in ``named_parameters``.
         """
-        names = getattr(self.backbone, "no_weight_decay", set)()
+        names: set[str] = getattr(self.backbone, "no_weight_decay", set)()
         return {f"backbone.{name}" for name in names}
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
@@ -244,93 +329,3 @@ class TimmNet(BaseNet):
             [n for n, _ in self.named_parameters() if not n.startswith("backbone.")]
         )
         return [names for names in groups if names]
-
-
-def _build(
-    backbone: str,
-    n_chans: int,
-    input_size: tuple[int, ...],
-    *,
-    drop_rate: float,
-    drop_path_rate: float,
-    params: dict[str, Any] | None,
-) -> nn.Module:
-    """Build timm's model with random weights and a last linear layer of one output."""
-    _check_backbone(backbone)
-    extra = dict(params or {})
-    if _OWN & set(extra):
-        raise ValueError(
-            f"TimmNet: backbone_params must not hold {sorted(_OWN & set(extra))}; the "
-            "net sets them from its sizes and its own parameters."
-        )
-    if len(input_size) != 2:
-        raise ValueError(
-            f"TimmNet: input_size={input_size} must be height and width of the images."
-        )
-    for name, rate in (("drop_rate", drop_rate), ("drop_path_rate", drop_path_rate)):
-        if not 0 <= rate < 1:
-            raise ValueError(
-                f"TimmNet: {name}={rate!r} must be at least 0 and below 1."
-            )
-        if rate:  # not every model knows both
-            extra[name] = rate
-    config = timm.models.get_pretrained_cfg(backbone)
-    if config is not None and config.fixed_input_size:
-        # Transformers with position embeddings are built for one image size.
-        extra.setdefault("img_size", input_size)
-    try:
-        return timm.create_model(
-            backbone, pretrained=False, in_chans=n_chans, num_classes=1, **extra
-        )
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"TimmNet: {backbone!r} cannot be built for images of input_size="
-            f"{input_size} with {extra}: {error}. Give sizes and parameters that this "
-            "backbone takes."
-        ) from error
-
-
-def _check_backbone(backbone: Any) -> None:
-    if not isinstance(backbone, str) or ":" in backbone or "/" in backbone:
-        raise ValueError(
-            f"TimmNet: backbone={backbone!r} must be the name of a model of timm, not "
-            "a place to load it from."
-        )
-    if not timm.is_model(backbone):
-        known = timm.list_models()
-        close = difflib.get_close_matches(backbone.split(".")[0], known, n=3)
-        hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
-        raise ValueError(
-            f"TimmNet: timm has no model {backbone!r}. {hint}timm.list_models() lists "
-            f"the {len(known)} that it has."
-        )
-
-
-def _remove_classifier(backbone: nn.Module, name: str) -> int:
-    """Replace timm's last linear layer by the identity, return what it took.
-
-    Not ``num_classes=0``, with which some models (CAFormer) drop hidden layers of
-    their head as well.
-    """
-    classifier = backbone.pretrained_cfg.get("classifier")
-    names = (classifier,) if isinstance(classifier, str) else tuple(classifier or ())
-    widths = set()
-    for path in names:
-        try:
-            layer = backbone.get_submodule(path)
-        except AttributeError:
-            layer = None
-        if isinstance(layer, nn.Linear):
-            widths.add(layer.in_features)
-        elif isinstance(layer, nn.Conv2d):
-            widths.add(layer.in_channels)
-        else:
-            widths.add(0)
-        parent, _, last = path.rpartition(".")
-        setattr(backbone.get_submodule(parent), last, nn.Identity())
-    if len(widths) != 1 or 0 in widths:
-        raise ValueError(
-            f"TimmNet: {name!r} has no last linear layer that could be replaced (timm "
-            f"names {classifier!r}). Take another backbone."
-        )
-    return widths.pop()
