@@ -10,34 +10,48 @@ from hmsklearn.nets._registry import (
     net_config,
     register_net,
 )
+from hmsklearn.nets.chain_neck import ChainNeck
 from hmsklearn.nets.eegnet import EEGNet
+from hmsklearn.nets.mil_attention import MILAttention
 from hmsklearn.nets.mobilenet1d import MobileNet1D
+from hmsklearn.nets.multi_kernel_2d import MultiKernel2d
 from hmsklearn.nets.multi_kernel_bigru import MultiKernelBiGRU
+from hmsklearn.nets.multi_kernel_stem import MultiKernelStem
 from hmsklearn.nets.node_attention import NodeAttention
 from hmsklearn.nets.recurrent_net import RecurrentNet
+from hmsklearn.nets.residual3d import Residual3d
 from hmsklearn.nets.resnet1d_gru import ResNet1DGRU
 from hmsklearn.nets.squeezeformer import Squeezeformer
 from hmsklearn.nets.symmetric_net import SymmetricNet
 from hmsklearn.nets.timm_net import TimmNet
 from hmsklearn.nets.wavenet import WaveNet
+from hmsklearn.nets.wavenet_2d import WaveNet2d
+from hmsklearn.nets.wavenet_image_net import WaveNetImageNet
 from hmsklearn.nets.x3d import X3D
 from hmsklearn.nets.x3d_weights import convert_pytorchvideo_state
 
 __all__ = [
     "X3D",
     "BaseNet",
+    "ChainNeck",
     "EEGNet",
+    "MILAttention",
     "MobileNet1D",
+    "MultiKernel2d",
     "MultiKernelBiGRU",
+    "MultiKernelStem",
     "NetConfig",
     "NetOutput",
     "NodeAttention",
     "RecurrentNet",
     "ResNet1DGRU",
+    "Residual3d",
     "Squeezeformer",
     "SymmetricNet",
     "TimmNet",
     "WaveNet",
+    "WaveNet2d",
+    "WaveNetImageNet",
     "convert_pytorchvideo_state",
     "create_net",
     "get_net",

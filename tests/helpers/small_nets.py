@@ -29,6 +29,9 @@ SQUEEZEFORMER = {
     **{"input_dropout": 0.0, "dropout": 0.0},
 }
 
+#: Ten images make a set in the published net, three here.
+MIL = {"backbone": "test_resnet", "hidden": 16, "drop_rate": 0.0}
+
 SMALL = {
     "eegnet": Small((4, 128), {"sfreq": 50.0, "drop_rate": 0.1}),
     "gru": Small((4, 100), {"width": 8, "hidden_size": 8}, False),
@@ -64,6 +67,64 @@ SMALL = {
     ),
     "timm": Small((2, 32, 48), {"backbone": "test_efficientnet"}),
     "wavenet": Small((4, 64), {"widths": (4, 8), "n_dilations": (4, 2)}),
+    "chain_neck": Small(
+        (4, 32, 48),
+        {
+            "backbone": "test_efficientnet",
+            "neck": "test_resnet",
+            "group_size": 2,
+            "n_rows": 16,
+            "neck_size": (32, 32),
+        },
+    ),
+    "encoder_2_5d": Small(
+        (1, 3, 32, 48),
+        {"backbone": "test_resnet", "n_blocks": 2, "width": 16, "drop_rate": 0.0},
+    ),
+    "mil_attention": Small((3, 32, 48), {**MIL}),
+    "mil_attention_films": Small((2, 3, 32, 48), {**MIL}),
+    "multi_kernel_2d": Small(
+        (4, 128),
+        {
+            "backbone": "test_efficientnet",
+            "kernels": (3, 7),
+            "widths": (8, 16),
+            "n_blocks": 1,
+            "group_size": 2,
+            "image_size": (32, 32),
+        },
+    ),
+    "multi_kernel_stem": Small(
+        (3, 32, 48),
+        {
+            "backbone": "test_efficientnet",
+            "kernels": (1, 3, 5),
+            "n_maps": 2,
+            "tile_height": 8,
+            "drop_rate": 0.0,
+        },
+    ),
+    "wavenet_2d": Small(
+        (4, 128),
+        {
+            "backbone": "test_efficientnet",
+            "widths": (4, 16),
+            "n_dilations": (3, 1),
+            "group_size": 2,
+            "n_steps": 32,
+        },
+    ),
+    "wavenet_image": Small(
+        (4, 200),
+        {
+            "backbone": "test_efficientnet",
+            "width": 8,
+            "n_blocks": 3,
+            "max_dilations": 3,
+            "group_size": 2,
+            "drop_rate": 0.0,
+        },
+    ),
     "x3d_l": Small((2, 3, 16, 20), X3D),
     "x3d_m": Small((2, 3, 16, 20), X3D),
     "x3d_s": Small((2, 3, 16, 20), X3D),

@@ -11,6 +11,8 @@ from hmsklearn.nets import ResNet1DGRU
         (2000, (3, 5, 7, 9, 11), 304),
         (10000, (3, 5, 7, 9, 11), 448),
         (10000, (3, 5, 7, 9), 424),
+        # The 280 features of the 6th place's net.
+        (2000, (3, 5, 7, 9), 280),
     ],
 )
 def test_published_feature_sizes(n_times, kernels, n_features):

@@ -15,6 +15,7 @@ from hmsklearn.nets.layers.last_step_gru import LastStepBiGRU
 from hmsklearn.nets.layers.max_norm_conv import MaxNormConv2d
 from hmsklearn.nets.layers.multi_kernel import MultiKernelConv1d
 from hmsklearn.nets.layers.multi_kernel_maps import MultiKernelMaps1d
+from hmsklearn.nets.layers.multi_kernel_rows import MultiKernelRows
 from hmsklearn.nets.layers.multi_kernel_se import MultiKernelSE
 from hmsklearn.nets.layers.node_attention_block import NodeAttentionBlock
 from hmsklearn.nets.layers.node_encoder import NodeEncoder
@@ -24,8 +25,10 @@ from hmsklearn.nets.layers.post_norm import PostNorm
 from hmsklearn.nets.layers.preact1d import PreActPoolBlock1d
 from hmsklearn.nets.layers.recomputed_norms import count_batches_once
 from hmsklearn.nets.layers.recurrent_pool import RecurrentPool
+from hmsklearn.nets.layers.residual_conv3d import ResidualConv3d
 from hmsklearn.nets.layers.residual_pool1d import ResidualPool1d
 from hmsklearn.nets.layers.residual_se1d import ResidualSE1d
+from hmsklearn.nets.layers.resize_map import ResizeMap
 from hmsklearn.nets.layers.rotary import rotary_angles, rotate
 from hmsklearn.nets.layers.rotary_attention import RotaryAttention
 from hmsklearn.nets.layers.row_encoder import RowEncoder
@@ -62,6 +65,7 @@ __all__ = [
     "MaxNormConv2d",
     "MultiKernelConv1d",
     "MultiKernelMaps1d",
+    "MultiKernelRows",
     "MultiKernelSE",
     "NodeAttentionBlock",
     "NodeEncoder",
@@ -69,8 +73,10 @@ __all__ = [
     "PostNorm",
     "PreActPoolBlock1d",
     "RecurrentPool",
+    "ResidualConv3d",
     "ResidualPool1d",
     "ResidualSE1d",
+    "ResizeMap",
     "RotaryAttention",
     "RowEncoder",
     "SelfAttentionPool",
