@@ -13,6 +13,7 @@ from hmsklearn.nets.layers.input_norm import InputNorm
 from hmsklearn.nets.layers.inverted_residual1d import InvertedResidual1d
 from hmsklearn.nets.layers.last_step_gru import LastStepBiGRU
 from hmsklearn.nets.layers.max_norm_conv import MaxNormConv2d
+from hmsklearn.nets.layers.mean_steps import MeanSteps
 from hmsklearn.nets.layers.multi_kernel import MultiKernelConv1d
 from hmsklearn.nets.layers.multi_kernel_maps import MultiKernelMaps1d
 from hmsklearn.nets.layers.multi_kernel_rows import MultiKernelRows
@@ -63,6 +64,7 @@ __all__ = [
     "InvertedResidual1d",
     "LastStepBiGRU",
     "MaxNormConv2d",
+    "MeanSteps",
     "MultiKernelConv1d",
     "MultiKernelMaps1d",
     "MultiKernelRows",
