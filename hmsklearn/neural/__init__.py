@@ -2,7 +2,37 @@
 
 from hmsklearn.neural._base import BaseNeuralClassifier
 from hmsklearn.neural._frontend import Frontend
+from hmsklearn.neural._fuse import fuse, unfuse
+from hmsklearn.neural._losses import (
+    DirichletMultinomialLoss,
+    FocalLoss,
+    SoftBCELoss,
+    VoteKLLoss,
+    VoteLoss,
+)
+from hmsklearn.neural._row_weights import (
+    DecayingVoteWeight,
+    MinimumVoteWeight,
+    TwoLevelVoteWeight,
+)
 from hmsklearn.neural._timm import TimmClassifier
+from hmsklearn.neural._video import VideoClassifier
 from hmsklearn.neural._waveform import WaveformClassifier
 
-__all__ = ["BaseNeuralClassifier", "Frontend", "TimmClassifier", "WaveformClassifier"]
+__all__ = [
+    "BaseNeuralClassifier",
+    "DecayingVoteWeight",
+    "DirichletMultinomialLoss",
+    "FocalLoss",
+    "Frontend",
+    "MinimumVoteWeight",
+    "SoftBCELoss",
+    "TimmClassifier",
+    "TwoLevelVoteWeight",
+    "VideoClassifier",
+    "VoteKLLoss",
+    "VoteLoss",
+    "WaveformClassifier",
+    "fuse",
+    "unfuse",
+]

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
+from hmsklearn.imaging import WindowUnion
 from hmsklearn.imaging._view_composition import ViewComposition
 
 __all__ = ["learning_step", "named_steps", "runs_on_tensors"]
@@ -115,6 +116,10 @@ def runs_on_tensors(transformer: Any) -> bool:
     """
     if learning_step(transformer) is not None:
         return False
+    # Other unions than that into one image give no tensor.
     return all(
+        not isinstance(step, ViewComposition) or isinstance(step, WindowUnion)
+        for _, step in named_steps(transformer)
+    ) and all(
         getattr(step, "_takes_tensors", False) for _, step in _leaves(transformer)
     )
