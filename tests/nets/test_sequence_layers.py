@@ -2,7 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from hmsklearn.nets.layers import MultiKernelMaps1d, RecurrentPool, SequencePool
+from hmsklearn.nets.layers import (
+    MeanSteps,
+    MultiKernelMaps1d,
+    RecurrentPool,
+    SequencePool,
+)
 
 
 class TestSequencePool:
@@ -99,3 +104,27 @@ class TestMultiKernelMaps:
     def test_wrong_kernels(self, kernels):
         with pytest.raises(ValueError, match="must be odd and positive"):
             MultiKernelMaps1d(2, 3, kernels)
+
+
+class TestMeanSteps:
+    @pytest.mark.parametrize(
+        ("n_times", "n_steps"),
+        [(10000, 320), (624, 320), (60, 20), (61, 7), (5, 5), (9, 1), (3, 8)],
+    )
+    def test_equals_adaptive_pooling(self, n_times, n_steps):
+        torch.manual_seed(0)
+        x = torch.randn(2, 3, n_times)
+        steps = MeanSteps(n_times, n_steps)
+        torch.testing.assert_close(
+            steps(x), nn.functional.adaptive_avg_pool1d(x, n_steps)
+        )
+        assert not steps.state_dict()
+
+    def test_the_matrix_stays_small(self):
+        # 10000 to 320: 80 times 125 samples to 4 steps.
+        assert MeanSteps(10000, 320).weight.shape == (125, 4)
+
+    @pytest.mark.parametrize(("n_times", "n_steps"), [(0, 1), (5, 0)])
+    def test_wrong_lengths(self, n_times, n_steps):
+        with pytest.raises(ValueError, match="must be at least 1"):
+            MeanSteps(n_times, n_steps)

@@ -9,11 +9,13 @@ from hmsklearn.nets.layers.electrode_stem import ElectrodeStem
 from hmsklearn.nets.layers.feed_forward import FeedForward
 from hmsklearn.nets.layers.gem import GeM, gem
 from hmsklearn.nets.layers.glu_conv import GLUConv1d
+from hmsklearn.nets.layers.info_nce import InfoNCE
 from hmsklearn.nets.layers.input_norm import InputNorm
 from hmsklearn.nets.layers.inverted_residual1d import InvertedResidual1d
 from hmsklearn.nets.layers.last_step_gru import LastStepBiGRU
 from hmsklearn.nets.layers.max_norm_conv import MaxNormConv2d
 from hmsklearn.nets.layers.mean_steps import MeanSteps
+from hmsklearn.nets.layers.missing_share import MissingShareHead, missing_share
 from hmsklearn.nets.layers.multi_kernel import MultiKernelConv1d
 from hmsklearn.nets.layers.multi_kernel_maps import MultiKernelMaps1d
 from hmsklearn.nets.layers.multi_kernel_rows import MultiKernelRows
@@ -42,6 +44,7 @@ from hmsklearn.nets.layers.triplet_attention import (
     TripletAttention,
     add_triplet_attention,
 )
+from hmsklearn.nets.layers.view_fusion import ViewFusion
 from hmsklearn.nets.layers.vote_head import VoteHead
 from hmsklearn.nets.layers.wavenet_block import WaveNetBlock
 from hmsklearn.nets.layers.wavenet_image import WaveNetImage
@@ -60,11 +63,13 @@ __all__ = [
     "GLUConv1d",
     "GeM",
     "GlobalPool",
+    "InfoNCE",
     "InputNorm",
     "InvertedResidual1d",
     "LastStepBiGRU",
     "MaxNormConv2d",
     "MeanSteps",
+    "MissingShareHead",
     "MultiKernelConv1d",
     "MultiKernelMaps1d",
     "MultiKernelRows",
@@ -88,6 +93,7 @@ __all__ = [
     "SqueezeExcite3d",
     "SqueezeformerBlock",
     "TripletAttention",
+    "ViewFusion",
     "VoteHead",
     "WaveNetBlock",
     "WaveNetImage",
@@ -99,6 +105,7 @@ __all__ = [
     "count_batches_once",
     "create_pool",
     "gem",
+    "missing_share",
     "rotary_angles",
     "rotate",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from hmsklearn.nets.layers.mean_steps import MeanSteps
 from hmsklearn.nets.layers.wavenet_stack import WaveNetStack
 
 __all__ = ["WaveNetMaps"]
@@ -116,7 +117,7 @@ class WaveNetMaps(nn.Module):
             )
         self.group_size = group_size
         self.n_groups = n_chans // group_size
-        self.pool = nn.AdaptiveAvgPool1d(n_steps)
+        self.pool = MeanSteps(self.stack.n_steps(n_times), n_steps)
         width = self.stack.out_chans
         self.out_chans = self.n_groups if planes else 1
         self.out_size = (width if planes else self.n_groups * width, n_steps)
