@@ -29,7 +29,7 @@ SQUEEZEFORMER = {
     **{"input_dropout": 0.0, "dropout": 0.0},
 }
 
-#: Ten images make a set in the published net, three here.
+#: Ten images make a set in the published net, two here.
 MIL = {"backbone": "test_resnet", "hidden": 16, "drop_rate": 0.0}
 
 SMALL = {
@@ -68,7 +68,7 @@ SMALL = {
     "timm": Small((2, 32, 48), {"backbone": "test_efficientnet"}),
     "wavenet": Small((4, 64), {"widths": (4, 8), "n_dilations": (4, 2)}),
     "chain_neck": Small(
-        (4, 32, 48),
+        (4, 32, 32),
         {
             "backbone": "test_efficientnet",
             "neck": "test_resnet",
@@ -78,11 +78,11 @@ SMALL = {
         },
     ),
     "encoder_2_5d": Small(
-        (1, 3, 32, 48),
+        (1, 2, 32, 32),
         {"backbone": "test_resnet", "n_blocks": 2, "width": 16, "drop_rate": 0.0},
     ),
-    "mil_attention": Small((3, 32, 48), {**MIL}),
-    "mil_attention_films": Small((2, 3, 32, 48), {**MIL}),
+    "mil_attention": Small((2, 32, 32), MIL),
+    "mil_attention_films": Small((2, 2, 32, 32), MIL),
     "multi_kernel_2d": Small(
         (4, 128),
         {
@@ -95,7 +95,7 @@ SMALL = {
         },
     ),
     "multi_kernel_stem": Small(
-        (3, 32, 48),
+        (3, 32, 32),
         {
             "backbone": "test_efficientnet",
             "kernels": (1, 3, 5),
