@@ -56,12 +56,16 @@ def coin(n: int, p: float, x: torch.Tensor, generator: Generator) -> torch.Tenso
 
 
 def beta(n: int, alpha: float, x: torch.Tensor, generator: Generator) -> torch.Tensor:
-    """Draw from the symmetric beta distribution."""
-    # The documented distributions of torch take no generator; this is what they call.
-    gamma = torch._standard_gamma(
-        torch.full((2, n), alpha, device=x.device), generator=generator
-    )
-    return gamma[0] / gamma.sum(dim=0)
+    """Draw from the symmetric beta distribution.
+
+    By a transformation of two uniform numbers (Devroye, Random variate generation in
+    one line of code, 1996), since torch's distributions take no generator.
+    """
+    angle = torch.cos(2 * torch.pi * uniform(n, x, generator))
+    radius = uniform(n, x, generator) ** (-1 / alpha) - 1
+    # Written so that an infinite radius is not divided by itself.
+    distance = (1 + 1 / (radius * angle.square())).rsqrt()
+    return 0.5 + 0.5 * angle.sign() * distance
 
 
 def shuffled(n: int, k: int, x: torch.Tensor, generator: Generator) -> torch.Tensor:
