@@ -9,7 +9,12 @@ from typing import Any
 from timm.models import group_parameters
 from torch import nn
 
-__all__ = ["HEAD_PREFIXES", "head_names", "parameter_groups"]
+__all__ = [
+    "HEAD_PREFIXES",
+    "head_names",
+    "head_prefixes_of",
+    "parameter_groups",
+]
 
 #: How the names of a head's parameters start in a module whose backbone is ``body``.
 HEAD_PREFIXES = ("body.head",)
@@ -147,13 +152,38 @@ def head_names(
     >>> sorted(head_names(net))
     ['body.head.bias', 'body.head.weight']
     """
+    prefixes = head_prefixes_of(module, head_prefixes)
+    return {name for name, _ in module.named_parameters() if name.startswith(prefixes)}
+
+
+def head_prefixes_of(
+    module: nn.Module, head_prefixes: Sequence[str] = HEAD_PREFIXES
+) -> tuple[str, ...]:
+    """Return how the names of the head's parameters start.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The net.
+    head_prefixes : sequence of str, default=HEAD_PREFIXES
+        Starts of names in any net.
+
+    Returns
+    -------
+    tuple of str
+        These and what the backbone names.
+
+    Examples
+    --------
+    >>> head_prefixes_of(nn.Linear(2, 6))
+    ('body.head',)
+    """
     body, start = _body(module)
     own = list(getattr(body, "head_prefixes", ()))
     # DeiT and others have two classifiers.
     classifier = (getattr(body, "pretrained_cfg", None) or {}).get("classifier") or ()
     own += [classifier] if isinstance(classifier, str) else list(classifier)
-    prefixes = (*head_prefixes, *(start + name for name in own))
-    return {name for name, _ in module.named_parameters() if name.startswith(prefixes)}
+    return (*head_prefixes, *(start + name for name in own))
 
 
 def _body(module: nn.Module) -> tuple[nn.Module, str]:

@@ -214,9 +214,7 @@ class TestErrors:
         assert make(sampling, total_votes=np.full(10, np.nan)).n_rows > 2
 
     def test_unknown(self):
-        with pytest.raises(
-            ValueError, match=r"'periods' is not known. .*mean 'period'"
-        ):
+        with pytest.raises(ValueError, match=r"'periods' is not known. .*'period'"):
             make("periods")
         with pytest.raises(TypeError, match=r"sampling must be one of .*, got 3"):
             make(3)
