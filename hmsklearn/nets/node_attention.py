@@ -60,6 +60,8 @@ class NodeAttention(BaseNet):
     temperature : torch.nn.Linear or None
         What gives the temperature; part of the head, so that ``reset_head`` draws it
         anew and ``reset_head(0)`` removes it.
+    head_prefixes : tuple of str
+        Starts of the names of the head's parameters, the temperature's among them.
 
     Raises
     ------
@@ -85,6 +87,9 @@ class NodeAttention(BaseNet):
     >>> net(torch.zeros(2, 5, 100)).shape
     torch.Size([2, 6])
     """
+
+    #: What a smaller learning rate for the backbone leaves out.
+    head_prefixes = ("head", "temperature")
 
     def __init__(
         self,

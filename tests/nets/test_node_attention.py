@@ -63,6 +63,19 @@ def test_reset_head_draws_the_temperature_anew():
     assert net(torch.randn(2, 5, 40)).shape == (2, 8)
 
 
+def test_parts_that_optimisers_treat_apart():
+    net = make()
+    names = [name for name, _ in net.named_parameters()]
+    assert [name for name in names if name.startswith(net.head_prefixes)] == [
+        "head.weight",
+        "head.bias",
+        "temperature.weight",
+        "temperature.bias",
+    ]
+    block = net.attention[0]
+    assert block.no_weight_decay() <= dict(block.named_parameters()).keys()
+
+
 def test_without_temperature():
     net = make(temperature=False)
     assert net.temperature is None

@@ -73,6 +73,16 @@ class NodeAttentionBlock(nn.Module):
         )
         self.drop = nn.Dropout(drop_rate)
 
+    def no_weight_decay(self) -> set[str]:
+        """Names of the parameters that weight decay leaves alone.
+
+        Returns
+        -------
+        set of str
+            The embeddings of the nodes.
+        """
+        return {"places"}
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Let nodes look at each other.
 
