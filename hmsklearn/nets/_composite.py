@@ -91,12 +91,15 @@ class DrawnNet(CompositeNet):
         Parameters of :class:`hmsklearn.nets.TimmNet`.
     """
 
+    # Any: what draws has two attributes that torch.nn.Module does not know.
+    draw: Any
+
     def __init__(
         self,
         n_chans: int,
         n_outputs: int,
         input_size: int | Sequence[int],
-        draw: nn.Module,
+        draw: Any,
         *,
         resize: Sequence[int] | None = None,
         **params: Any,

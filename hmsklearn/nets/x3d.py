@@ -188,7 +188,7 @@ class X3D(BaseNet):
         """
         maps = self.act(self.stem_norm(self.stem_time(self.stem_space(x))))
         maps = checkpoint_sequential(
-            itertools.chain.from_iterable(self.stages),
+            itertools.chain(*self.stages),
             maps,
             enabled=self.grad_checkpointing,
         )

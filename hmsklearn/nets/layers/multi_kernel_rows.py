@@ -9,6 +9,7 @@ for the published net are 48 times the size of the image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -95,16 +96,17 @@ class MultiKernelRows(nn.Module):
                 "spectrogram, or None for an image that is one tile."
             )
         self.n_planes, self.n_maps = n_planes, n_maps
+        self.kernels, self.row_kernel = kernels, row_kernel
         self.tile_height = tile_height
         self.out_chans, self.out_size = n_planes, tuple(input_size)
         self.padding = (row_kernel // 2, max(kernels) // 2)
-        self.convs = nn.ModuleList(
+        self.convs: Any = nn.ModuleList(
             nn.Conv2d(
                 n_planes, n_planes * n_maps, (row_kernel, kernel), groups=n_planes
             )
             for kernel in kernels
         )
-        self.join = nn.Conv2d(
+        self.join: Any = nn.Conv2d(
             n_planes * len(kernels) * n_maps, n_planes, 1, groups=n_planes
         )
 
@@ -118,17 +120,20 @@ class MultiKernelRows(nn.Module):
         bias : Tensor of shape (n_planes,)
             Their bias.
         """
-        weights = self.join.weight.reshape(self.n_planes, len(self.convs), self.n_maps)
+        n_kernels = len(self.kernels)
+        weights = self.join.weight.reshape(self.n_planes, n_kernels, self.n_maps)
         kernels, biases = [], [self.join.bias]
-        for i, conv in enumerate(self.convs):
-            maps = conv.weight.reshape(self.n_planes, self.n_maps, *conv.kernel_size)
+        for i, (size, conv) in enumerate(zip(self.kernels, self.convs, strict=True)):
+            maps = conv.weight.reshape(self.n_planes, self.n_maps, self.row_kernel, -1)
             # Sums of products instead of einsum, which autocast would round.
             kernel = (weights[:, i, :, None, None] * maps).sum(dim=1)
-            pad = self.padding[1] - conv.kernel_size[1] // 2
+            pad = self.padding[1] - size // 2
             kernels.append(functional.pad(kernel, (pad, pad)))
             bias = conv.bias.reshape(self.n_planes, self.n_maps)
             biases.append((weights[:, i] * bias).sum(dim=1))
-        return torch.stack(kernels).sum(dim=0).unsqueeze(1), torch.stack(biases).sum(
+        # A shape in plain numbers, which exporters ask of kernels.
+        shape = (self.n_planes, 1, self.row_kernel, max(self.kernels))
+        return torch.stack(kernels).sum(dim=0).reshape(shape), torch.stack(biases).sum(
             dim=0
         )
 

@@ -40,6 +40,8 @@ class ResidualConv3d(nn.Module):
     def __init__(self, width: int, inner_width: int | None = None) -> None:
         super().__init__()
         inner = max(width // 4, 1) if inner_width is None else inner_width
+        last = nn.BatchNorm3d(width)
+        nn.init.zeros_(last.weight)
         self.block = nn.Sequential(
             nn.Conv3d(width, inner, 1, bias=False),
             nn.BatchNorm3d(inner),
@@ -49,9 +51,8 @@ class ResidualConv3d(nn.Module):
             nn.BatchNorm3d(inner),
             nn.GELU(),
             nn.Conv3d(inner, width, 1, bias=False),
-            nn.BatchNorm3d(width),
+            last,
         )
-        nn.init.zeros_(self.block[-1].weight)
         self.shortcut = nn.Sequential(
             nn.Conv3d(width, width, 1, bias=False), nn.BatchNorm3d(width)
         )
