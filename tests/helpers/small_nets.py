@@ -32,7 +32,12 @@ SQUEEZEFORMER = {
 #: Ten images make a set in the published net, two here.
 MIL = {"backbone": "test_resnet", "hidden": 16, "drop_rate": 0.0}
 
+AST = {"embed_dim": 24, "depth": 2, "n_heads": 3, "patch_size": 8, "stride": 6}
+
 SMALL = {
+    "ast_base": Small((1, 20, 36), AST, lr=1e-3),
+    "ast_small": Small((1, 20, 36), AST, lr=1e-3),
+    "ast_tiny": Small((1, 20, 36), AST, lr=1e-3),
     "eegnet": Small((4, 128), {"sfreq": 50.0, "drop_rate": 0.1}),
     "gru": Small((4, 100), {"width": 8, "hidden_size": 8}, False),
     "lstm": Small((4, 100), {"width": 8, "hidden_size": 8}, False),
