@@ -54,4 +54,4 @@ class SqueezeExcite(nn.Module):
             Scaled maps of the same shape.
         """
         scale = self.expand(self.act(self.reduce(x.flatten(2).mean(dim=2)))).sigmoid()
-        return x * scale.reshape(scale.shape + (1,) * (x.ndim - 2))
+        return x * scale[(..., *(None,) * (x.ndim - 2))]
