@@ -49,8 +49,14 @@ def make_optimizer(
         Weight decay of matrices and kernels.
     optimizer_params : dict, default=None
         Further arguments of the optimizer, for instance ``{"eps": 1e-4}``.
-    backbone_lr, layer_decay, head_prefixes, criterion
-        See :func:`hmsklearn.neural._parameter_groups.parameter_groups`.
+    backbone_lr, layer_decay : float, default=None
+        Rate of everything but the head; factor from each layer group to the one
+        before it.
+    head_prefixes : sequence of str, default=HEAD_PREFIXES
+        Starts of the names that make the head, see
+        :func:`hmsklearn.neural._parameter_groups.parameter_groups`.
+    criterion : torch.nn.Module, default=None
+        Loss whose parameters are learned too.
     caller : str
         Name that starts the error messages.
 

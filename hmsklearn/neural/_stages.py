@@ -65,7 +65,7 @@ _OWN = ("name", "min_votes", "max_votes", "rows", "freeze", "start")
 class Stage:
     """One stage of a training.
 
-    Attributes
+    Parameters
     ----------
     settings : dict
         Parameters of the estimator as they are in this stage.
