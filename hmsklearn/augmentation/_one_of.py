@@ -68,7 +68,8 @@ class OneOf(BaseAugmentation):
     @property
     def after_frontend(self) -> bool:  # type: ignore[override]
         """Whether its augmentations act behind the frontend."""
-        return self.augmentations[0].after_frontend
+        # What is no augmentation is refused by check, which asks for this first.
+        return any(getattr(a, "after_frontend", False) for a in self.augmentations)
 
     def _check(self) -> None:
         items = self.augmentations

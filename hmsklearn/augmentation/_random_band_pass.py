@@ -52,8 +52,9 @@ class RandomBandPass(BaseAugmentation):
 
     Notes
     -----
-    Zero phase: the spectrum is multiplied by the amplitude of a Butterworth filter,
-    which falls to 0.707 at either edge, so that each window can have edges of its own.
+    Zero phase: the spectrum is multiplied by the amplitude of an analogue Butterworth
+    band-pass, which is one inside the band and 0.707 at either edge, so that each
+    window can have edges of its own. With a lower edge of zero it is a low-pass.
     Windows are continued by reflection for up to two seconds at both ends. A filtered
     channel with NaN becomes NaN; others stay.
 
@@ -156,9 +157,11 @@ class RandomBandPass(BaseAugmentation):
         freqs = torch.fft.rfftfreq(size, 1 / self.sfreq, device=x.device)
         low, high = (params[name][:, None] for name in ("low", "high"))
         power = 2 * self.order
-        # At 0 Hz the tiny number keeps 0 / 0, an edge of zero, from being NaN.
-        fall = (low / freqs.clamp(min=1e-12)) ** power
-        gain = ((1 + fall) * (1 + (freqs / high) ** power)).rsqrt()[:, None]
+        # The distance from the middle of the band, 1 at either edge. At 0 Hz the tiny
+        # number keeps 0 / 0, a lower edge of zero, from being NaN.
+        freqs = freqs.clamp(min=1e-12)
+        distance = (freqs.square() - low * high) / (freqs * (high - low))
+        gain = (1 + distance**power).rsqrt()[:, None]
         spectrum = torch.fft.rfft(wide) * gain.to(wide.dtype)
         filtered = torch.fft.irfft(spectrum, size)[..., ends : ends + n_times]
         return torch.where(spread(params["channels"], x), filtered.to(x.dtype), x)

@@ -37,8 +37,8 @@ class RandomResizedCrop(BaseAugmentation):
 
     Notes
     -----
-    Pixels are interpolated linearly. All planes and frames of an image are treated
-    alike. NaN spreads to the neighbours of its pixel.
+    Pixels are interpolated linearly, also where an image shrinks. All planes and frames
+    of an image are treated alike. NaN spreads to the neighbours of its pixel.
 
     References
     ----------
@@ -101,5 +101,7 @@ class RandomResizedCrop(BaseAugmentation):
             [torch.diag_embed(params["size"]), params["place"][:, :, None]], dim=2
         ).to(wide.dtype)
         grid = affine_grid(theta, list(flat.shape), align_corners=False)
-        out = grid_sample(flat, grid, padding_mode="zeros", align_corners=False)
-        return out.reshape(x.shape)
+        # Padding with zeros would fade out the outer half of each border pixel.
+        out = grid_sample(flat, grid, padding_mode="border", align_corners=False)
+        outside = (grid.abs() > 1).any(dim=-1)
+        return out.masked_fill(outside[:, None], 0).reshape(x.shape)
