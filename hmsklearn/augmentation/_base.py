@@ -217,7 +217,7 @@ class BaseAugmentation(BaseEstimator):
         out = dict(batch)
         x = batch["x"]
         several = isinstance(x, Mapping)
-        chosen = self._choose_views(x) if several else ()
+        chosen = self._choose_views(x) if several else []
         first = x[chosen[0]] if several else x
         fractions, votes = batch.get("fractions"), batch.get("total_votes")
         params = self.draw(first, generator, fractions=fractions, total_votes=votes)

@@ -130,7 +130,7 @@ class HeadFlip(BaseAugmentation):
     def _image(self, panel: Any, flip: Flip, names: tuple[str, ...]) -> Any:
         if panel is None:
             return None
-        if isinstance(panel, Integral) and 0 <= panel < len(flip.permutation):
+        if isinstance(panel, Integral) and int(panel) in flip.permutation:
             return flip.permutation[int(panel)]
         if panel in flip.chains:
             return flip.chains[panel]
