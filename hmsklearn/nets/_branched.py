@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from timm.models import group_parameters
 from torch import nn
 
 from hmsklearn.nets._view_branch import ViewBranch
@@ -204,6 +205,13 @@ class BranchedNet(nn.Module):
             groups = [paths]
             if hasattr(branch.body, "layer_groups"):
                 inner = branch.body.layer_groups(coarse=coarse)
+            elif hasattr(branch.body, "group_matcher"):
+                matcher = branch.body.group_matcher(coarse=coarse)
+                found = group_parameters(branch.body, matcher)
+                inner = [found[depth] for depth in sorted(found)]
+            else:
+                inner = []
+            if inner:
                 groups = [[f"body.{path}" for path in group] for group in inner]
                 known = {path for group in groups for path in group}
                 # A frontend with weights comes before everything.

@@ -79,6 +79,8 @@ class MultiViewNet(BranchedNet):
         From the joined features to the logits.
     aux_heads : torch.nn.ModuleDict
         The auxiliary heads by branch.
+    head_prefixes : tuple of str
+        Starts of the names of the parameters that belong to no branch.
 
     Raises
     ------
@@ -130,6 +132,9 @@ class MultiViewNet(BranchedNet):
     >>> net.eval()(x).shape
     torch.Size([2, 6])
     """
+
+    #: How the names of the parameters behind the branches start.
+    head_prefixes = ("head", "aux_heads", "fusion", "info_nce", "nan_heads")
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 import math
 import pickle
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -90,14 +90,15 @@ def test_shapes(fusion):
     assert net.forward_head(features, pre_logits=True) is features
 
 
+@cache  # the small one is a branch eight times
 def on_meta(name, n_chans, size, **params):
     with torch.device("meta"):
         return create_net(name, n_chans, 6, size, **params)
 
 
-def vit(size, patch=14):
-    name = f"vit_{size}_patch{patch}_reg4_dinov2"
-    return on_meta("timm", 1, (518, 518), backbone=name)
+def vit(size):
+    backbone = f"vit_{size}_patch14_reg4_dinov2"
+    return on_meta("timm", 1, (518, 518), backbone=backbone)
 
 
 PUBLISHED = {
@@ -541,6 +542,25 @@ def test_layer_groups_are_aligned_at_the_fusion():
     # A branch without an order of its own is next to the fusion, as a whole.
     assert depth["branches.raw.body.scale"] == len(groups) - 2
     assert depth["branches.raw.frontend.weight"] == len(groups) - 2
+
+
+def test_layer_groups_of_a_model_of_timm():
+    body = timm.create_model("test_vit", in_chans=1)
+    net = MultiViewNet({"image": body}, 6)
+    groups = net.layer_groups()
+    names = [name for group in groups for name in group]
+    assert sorted(names) == sorted(name for name, _ in net.named_parameters())
+    assert "branches.image.body.patch_embed.proj.weight" in groups[0]
+    depth = {name: i for i, group in enumerate(groups) for name in group}
+    blocks = [depth[f"branches.image.body.blocks.{i}.norm1.weight"] for i in range(3)]
+    assert blocks == [blocks[0], blocks[0] + 1, blocks[0] + 2]
+
+
+def test_what_belongs_to_the_head():
+    net = two_means(fusion="attention", contrastive=("a", "b"), nan_loss={"a": 3})
+    net.reset_head(6, hidden=4)
+    for name, _ in net.named_parameters():
+        assert name.startswith(net.head_prefixes) != name.startswith("branches."), name
 
 
 def test_gradient_checkpointing():
