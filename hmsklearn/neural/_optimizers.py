@@ -19,6 +19,9 @@ __all__ = ["make_optimizer"]
 # What timm drops without a word where an optimizer does not have it.
 _DROPPED = ("eps", "betas", "momentum")
 
+# Names in releases of timm before it had a list of them.
+_OLD_NAMES = {"adan": "adanp"}
+
 
 def make_optimizer(
     module: nn.Module,
@@ -168,7 +171,10 @@ def _create(
 ) -> torch.optim.Optimizer:
     try:
         if isinstance(optimizer, str):
-            made = timm.optim.create_optimizer_v2(groups, optimizer, lr=lr, **params)
+            name = optimizer.lower()
+            if not hasattr(timm.optim, "list_optimizers"):
+                name = _OLD_NAMES.get(name, name)
+            made = timm.optim.create_optimizer_v2(groups, name, lr=lr, **params)
         else:
             made = optimizer(groups, lr=lr, **params)  # type: ignore[call-arg]
     except (AssertionError, ImportError, RuntimeError, TypeError, ValueError) as error:
