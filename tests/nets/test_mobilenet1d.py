@@ -1,5 +1,6 @@
 import pytest
 import torch
+from onnx_run import run_exported
 from torch import nn
 from torch.nn import functional
 
@@ -155,3 +156,10 @@ def test_drop_path_in_training_alone():
     assert any(not torch.equal(outs[0], out) for out in outs[1:])
     net.eval()
     torch.testing.assert_close(net.forward_maps(x), net.forward_maps(x))
+
+
+def test_exported_net_takes_any_number_of_windows():
+    net = MobileNet1D(4, 6, 64, **SMALL, similarity=True).eval()
+    x = torch.randn(5, 4, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(run_exported(net, x[:2], x), net(x))

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from onnx_run import run_exported
 from torch import nn
 
 from hmsklearn.nets import Squeezeformer, create_net
@@ -167,3 +168,10 @@ def test_bfloat16():
             out = net(x)
     assert torch.isfinite(out).all()
     torch.testing.assert_close(out.float(), expected, atol=0.05, rtol=0.05)
+
+
+def test_exported_net_takes_any_number_of_windows():
+    net = Squeezeformer(4, 6, 200, **SMALL).eval()
+    x = torch.randn(5, 4, 200)
+    with torch.no_grad():
+        torch.testing.assert_close(run_exported(net, x[:2], x), net(x))

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from onnx_run import run_exported
 from torch import nn
 
 from hmsklearn.montage import get_montage
@@ -102,3 +103,10 @@ def test_too_short():
 def test_wrong_parameters(params):
     with pytest.raises(ValueError, match="SymmetricNet: "):
         SymmetricNet(8, 6, 64, **{**SMALL, **params})
+
+
+def test_exported_net_takes_any_number_of_windows():
+    net = SymmetricNet(8, 6, 64, **SMALL).eval()
+    x = torch.randn(5, 8, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(run_exported(net, x[:2], x), net(x))
