@@ -6,9 +6,13 @@ import difflib
 from typing import Any
 
 import timm
+from timm.layers import PatchEmbed
+from timm.models.maxxvit import MaxxVit
 from torch import nn
 
-__all__ = ["build_backbone", "remove_classifier", "remove_pooling"]
+from hmsklearn._params import check_real
+
+__all__ = ["build_backbone", "check_image_size", "remove_classifier", "remove_pooling"]
 
 _OWN = {"in_chans", "num_classes", "pretrained", "drop_rate", "drop_path_rate"}
 
@@ -64,10 +68,8 @@ def build_backbone(
             f"TimmNet: input_size={input_size} must be height and width of the images."
         )
     for key, rate in (("drop_rate", drop_rate), ("drop_path_rate", drop_path_rate)):
-        if not 0 <= rate < 1:
-            raise ValueError(f"TimmNet: {key}={rate!r} must be at least 0 and below 1.")
-        if rate:  # not every model knows both
-            extra[key] = rate
+        if check_real(rate, key, caller="TimmNet", low=0, high=1, high_open=True):
+            extra[key] = rate  # not every model knows both
     config = timm.models.get_pretrained_cfg(name)
     if config is not None and config.fixed_input_size:
         # Transformers with position embeddings are built for one image size.
@@ -186,6 +188,46 @@ def remove_pooling(model: Any, name: str) -> tuple[bool, int]:
     for path in paths:
         setattr(model, path.partition(".")[0], nn.Identity())
     return False, model.num_features
+
+
+def check_image_size(model: Any, name: str, input_size: tuple[int, ...]) -> None:
+    """Refuse images that patches or windows do not fill.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Model of timm.
+    name : str
+        Its name, for messages.
+    input_size : tuple of int
+        Height and width.
+
+    Raises
+    ------
+    ValueError
+        If they are no multiples of the patches (vision transformers, Swin) or of the
+        last map (MaxViT), which timm says in the first forward pass alone.
+
+    Examples
+    --------
+    >>> model = build_backbone("test_vit", 1, (32, 48))
+    >>> check_image_size(model, "test_vit", (32, 48))
+    """
+    fixed = model.pretrained_cfg.get("fixed_input_size")
+    reduction = int(model.feature_info[-1]["reduction"])
+    embed = getattr(model, "patch_embed", None)
+    if isinstance(embed, PatchEmbed) and not embed.dynamic_img_pad:
+        step = tuple(embed.patch_size)
+    elif fixed and isinstance(model, MaxxVit):
+        step = (reduction, reduction)
+    else:
+        return
+    if any(size % n for size, n in zip(input_size, step, strict=True)):
+        raise ValueError(
+            f"TimmNet: images of input_size={input_size} are no multiples of {step}, "
+            f"which {name!r} asks for. Resize or pad the images, or take another "
+            "backbone."
+        )
 
 
 def _classifier_paths(model: Any) -> tuple[str, ...]:

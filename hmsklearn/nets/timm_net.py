@@ -9,11 +9,12 @@ import torch
 from timm.models import group_parameters
 from torch import nn
 
-from hmsklearn._params import check_choice
+from hmsklearn._params import check_choice, check_real
 from hmsklearn.nets._base import BaseNet
 from hmsklearn.nets._registry import register_net
 from hmsklearn.nets._timm_backbone import (
     build_backbone,
+    check_image_size,
     remove_classifier,
     remove_pooling,
 )
@@ -130,6 +131,9 @@ class TimmNet(BaseNet):
     ) -> None:
         super().__init__(n_chans, n_outputs, input_size)
         check_choice(pool, "pool", (*POOLS, None), caller="TimmNet")
+        check_real(
+            drop_rate, "drop_rate", caller="TimmNet", low=0, high=1, high_open=True
+        )
         check_choice(attention, "attention", ("triplet", None), caller="TimmNet")
         if pool is not None and "global_pool" in (backbone_params or {}):
             raise ValueError(
@@ -141,7 +145,8 @@ class TimmNet(BaseNet):
             backbone,
             n_chans,
             self.input_size,
-            drop_rate=drop_rate,
+            # With a pooling of its own the net drops features, not timm maps.
+            drop_rate=drop_rate if pool is None else 0.0,
             drop_path_rate=drop_path_rate,
             params=backbone_params,
         )
@@ -157,6 +162,7 @@ class TimmNet(BaseNet):
                 f"reduction {self.reduction} of {backbone!r}; that is the minimum "
                 "size. Give larger images or another backbone."
             )
+        check_image_size(self.backbone, backbone, self.input_size)
         if attention is not None:
             self._add_attention()
         self.pool: nn.Module | None = None

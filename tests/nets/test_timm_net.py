@@ -87,12 +87,22 @@ def test_drop_rates_reach_the_layers():
     )
     assert net.backbone.head_drop.p == 0.3
     assert net.backbone.blocks[-1].drop_path1.drop_prob == pytest.approx(0.2)
-    pooled = TimmNet(
-        1, 6, (32, 32), backbone="test_efficientnet", pool="avg", drop_rate=0.25
+
+
+def test_dropout_behind_the_pooling_is_applied_once():
+    torch.manual_seed(0)
+    net = TimmNet(
+        1, 6, (64, 64), backbone="test_efficientnet", pool="avg", drop_rate=0.25
     )
-    assert pooled.drop.p == 0.25
-    features = pooled.train().forward_features(torch.randn(2, 1, 32, 32))
-    assert (features == 0).float().mean() > 0.1
+    assert net.drop.p == 0.25
+    for module in net.backbone.modules():  # the same maps in training
+        module.eval()
+    x = torch.randn(16, 1, 64, 64)
+    dropped = net.forward_features(x)
+    plain = net.eval().forward_features(x)
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
+    kept = dropped != 0
+    torch.testing.assert_close(dropped[kept], plain[kept] / 0.75)
 
 
 @pytest.mark.parametrize(
@@ -328,6 +338,20 @@ class TestSizes:
         ).eval()
         assert wide.forward_maps(torch.zeros(1, 1, 16, 32)).shape == (1, 256, 1, 1)
 
+    @pytest.mark.parametrize(
+        ("name", "step"),
+        [("test_vit", 16), ("maxvit_rmlp_pico_rw_256", 32), ("swin_s3_tiny_224", 4)],
+    )
+    def test_no_multiples(self, name, step):
+        with pytest.raises(
+            ValueError, match=rf"\(98, 64\) are no multiples of \({step}, {step}\)"
+        ):
+            TimmNet(1, 6, (98, 64), backbone=name)
+
+    def test_multiples(self):
+        net = TimmNet(1, 6, (96, 32), backbone="maxvit_rmlp_pico_rw_256").eval()
+        assert net(torch.zeros(1, 1, 96, 32)).shape == (1, 6)
+
     def test_one_axis(self):
         with pytest.raises(ValueError, match="must be height and width"):
             TimmNet(1, 6, (64,), backbone="test_efficientnet")
@@ -353,7 +377,7 @@ class TestWrongParameters:
 
     @pytest.mark.parametrize("rates", [{"drop_rate": 1.0}, {"drop_path_rate": -0.1}])
     def test_rates(self, rates):
-        with pytest.raises(ValueError, match="must be at least 0 and below 1"):
+        with pytest.raises(ValueError, match="_rate must be a finite number at least"):
             TimmNet(1, 6, (64, 64), **rates)
 
 
