@@ -108,6 +108,23 @@ def case(request):
     return ALL[request.param]
 
 
+def cases(suits):
+    """Run a test for some of them instead."""
+    names = [name for name, case in ALL.items() if suits(case)]
+    return pytest.mark.parametrize("case", [ALL[name] for name in names], ids=names)
+
+
+def mixes(case):
+    """Whether windows get something of other windows."""
+    return case[0] in PARTNERS or any(
+        type(item).__name__ == "Mixup" for item in case[1].get("augmentations", [])
+    )
+
+
+def needs_targets(case):
+    return case[1].get("same_class") or case[1].get("max_votes") is not None
+
+
 def build(case, **params):
     name, own, _ = case
     return create_augmentation(name, **{**own, **params})
@@ -185,29 +202,20 @@ def _only_coins(augmentation):
     return augmentation
 
 
+@cases(lambda case: case[0] not in FIXED and not mixes(case))
 def test_windows_differ_in_what_they_get(case):
-    if case[0] in FIXED:
-        pytest.skip("the same for every window by definition")
     one = batch_of((1, *case[2][1:]))
     batch = {name: value.expand(24, *value.shape[1:]) for name, value in one.items()}
-    if case[0] in PARTNERS or "mixtures" in str(case) or _mixes(case):
-        batch = batch_of(case[2])
-        params = build(case, p=1.0).draw(batch["x"], seeded(), **_context(batch))
-        assert len(_leaf(params, "lam").unique()) > 5
-        return
     what = "fractions" if case[0] in TARGETS_ONLY else "x"
     out = build(case, p=1.0).apply(batch, seeded())[what]
     assert len(np.unique(out.flatten(1).numpy(), axis=0)) >= 2
 
 
-def _context(batch):
-    return {name: batch[name] for name in ("fractions", "total_votes")}
-
-
-def _mixes(case):
-    return any(
-        type(item).__name__ == "Mixup" for item in case[1].get("augmentations", [])
-    )
+@cases(mixes)
+def test_mixtures_differ_in_their_shares(case):
+    batch = batch_of(case[2])
+    params = build(case, p=1.0).draw(batch["x"], seeded(), fractions=batch["fractions"])
+    assert len(_leaf(params, "lam").unique()) > 5
 
 
 def _leaf(params, name):
@@ -306,26 +314,23 @@ def test_unknown_view(case):
         build(case, views=["two"]).apply(batch)
 
 
+@cases(lambda case: not mixes(case) and case[0] != "random_nan_blocks")
 def test_nan_stays_in_its_window(case):
-    if case[0] in PARTNERS or _mixes(case) or case[0] == "random_nan_blocks":
-        pytest.skip("has tests of its own")
     batch = batch_of(case[2])
     batch["x"][0, 0, 5] = np.nan
     out = build(case, p=1.0).apply(batch, seeded())["x"]
     assert not out[1:].isnan().any()
 
 
+@cases(lambda case: case[1].get("mode") != "or")  # meant for binary cross-entropy
 def test_fractions_sum_to_one(case):
-    if case[1].get("mode") == "or":
-        pytest.skip("meant for binary cross-entropy")
     out = build(case, p=1.0).apply(batch_of(case[2]), seeded())
     torch.testing.assert_close(out["fractions"].sum(dim=1), torch.ones(24))
     assert (out["fractions"] >= 0).all()
 
 
+@cases(lambda case: not needs_targets(case))
 def test_batch_may_hold_windows_alone(case):
-    if case[1].get("same_class") is not None or case[1].get("max_votes") is not None:
-        pytest.skip("needs targets")
     batch = batch_of(case[2])
     out = build(case, p=1.0).apply({"x": batch["x"]}, seeded())
     assert list(out) == ["x"]
@@ -359,9 +364,8 @@ def test_probability_is_checked(case, p):
         build(case, p=p).apply(batch_of(case[2]))
 
 
+@cases(lambda case: case[0] not in TARGETS_ONLY)
 def test_windows_must_be_floating_point(case):
-    if case[0] in TARGETS_ONLY:
-        pytest.skip("does not look at windows")
     with pytest.raises(ValueError, match="floating point"):
         build(case).apply({"x": torch.zeros(case[2], dtype=torch.long)})
 
