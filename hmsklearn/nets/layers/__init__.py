@@ -5,6 +5,7 @@ from hmsklearn.nets.layers.cbam import CBAM
 from hmsklearn.nets.layers.channel_mixer import ChannelMixer
 from hmsklearn.nets.layers.checkpointing import checkpoint_sequential
 from hmsklearn.nets.layers.conv_norm_elu import ConvNormELU
+from hmsklearn.nets.layers.depthwise_conv3d import DepthwiseConv3d
 from hmsklearn.nets.layers.electrode_stem import ElectrodeStem
 from hmsklearn.nets.layers.feed_forward import FeedForward
 from hmsklearn.nets.layers.gem import GeM, gem
@@ -58,6 +59,7 @@ __all__ = [
     "AttentionPool",
     "ChannelMixer",
     "ConvNormELU",
+    "DepthwiseConv3d",
     "ElectrodeStem",
     "FeedForward",
     "GLUConv1d",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from hmsklearn.nets.layers.depthwise_conv3d import DepthwiseConv3d
+
 __all__ = ["ResidualConv3d"]
 
 
@@ -47,7 +49,7 @@ class ResidualConv3d(nn.Module):
             nn.BatchNorm3d(inner),
             nn.GELU(),
             nn.Conv3d(inner, inner, 1, bias=False),
-            nn.Conv3d(inner, inner, 3, padding=1, groups=inner, bias=False),
+            DepthwiseConv3d(inner),
             nn.BatchNorm3d(inner),
             nn.GELU(),
             nn.Conv3d(inner, width, 1, bias=False),

@@ -26,6 +26,11 @@ class ResizeMap(nn.Module):
     out_size : tuple of int
         As given.
 
+    Raises
+    ------
+    ValueError
+        If `out_size` is no height and width.
+
     Notes
     -----
     Input ``(..., *in_size)``, output ``(..., *out_size)``, equal to torch's bilinear

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from hmsklearn.nets.layers.depthwise_conv3d import DepthwiseConv3d
 from hmsklearn.nets.layers.squeeze_excite3d import SqueezeExcite3d
 
 __all__ = ["X3DBlock"]
@@ -66,15 +67,7 @@ class X3DBlock(nn.Module):
             self.shortcut_norm = nn.BatchNorm3d(width)
         self.widen = nn.Conv3d(in_width, inner_width, 1, bias=False)
         self.norm1 = nn.BatchNorm3d(inner_width)
-        self.look = nn.Conv3d(
-            inner_width,
-            inner_width,
-            3,
-            stride=step,
-            padding=1,
-            groups=inner_width,
-            bias=False,
-        )
+        self.look = DepthwiseConv3d(inner_width, stride)
         self.norm2 = nn.BatchNorm3d(inner_width)
         self.squeeze: nn.Module = (
             SqueezeExcite3d(inner_width, squeeze_width)
