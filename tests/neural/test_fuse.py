@@ -285,7 +285,8 @@ def test_saved_and_copied(fitted, data):
 
 def test_rows_of_the_competition(hms_root, waveform):
     rows = load_hms(hms_root, "train")
-    X, y = rows.data.iloc[:6], rows.target[:6]
+    # What is voted does not matter here, only that every pattern is.
+    X, y = rows.data.iloc[:6], np.eye(6, dtype=int)
     pipe = make_pipeline(
         HMSReader(),
         NaNImputer(),
