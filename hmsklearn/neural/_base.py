@@ -2,41 +2,68 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import Callback
 from torch import nn
 
-from hmsklearn._params import check_choice, check_integer, check_real
 from hmsklearn.metrics import kl_divergence
-from hmsklearn.neural._callbacks import BestEpoch, LearningRate, Progress
-from hmsklearn.neural._data import WindowDataset, check_batchable
+from hmsklearn.neural._build import build_net, net_shape
+from hmsklearn.neural._checking import check_parameters
+from hmsklearn.neural._checkpoint import Checkpoint, fingerprint
+from hmsklearn.neural._course import Course, StageRun
+from hmsklearn.neural._data import check_batchable
 from hmsklearn.neural._device import (
     device_for_loading,
+    naming_memory,
     resolve_amp,
-    resolve_device,
     seeded,
+    training_device,
 )
-from hmsklearn.neural._net import VoteNet, softmax
-from hmsklearn.neural._prepare import prepare_fit
+from hmsklearn.neural._frontend import Frontend
+from hmsklearn.neural._net import VoteNet
+from hmsklearn.neural._plan import (
+    find_jitter,
+    plan_stages,
+    plan_update,
+    trained_rows,
+)
+from hmsklearn.neural._prepare import FitData, prepare_fit
+from hmsklearn.neural._shared import share_parameters
+from hmsklearn.neural._weights import SpentWeights
 from hmsklearn.votes import refuse_encoded_votes
 
 __all__ = ["BaseNeuralClassifier"]
+
+# Parameters that change how the result is come by, and not the result.
+_NOT_OF_THE_RESULT = (
+    "callbacks",
+    "checkpoint",
+    "checkpoint_every",
+    "compile",
+    "device",
+    "engine",
+    "resume",
+    "verbose",
+)
 
 
 class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
     """Base class of the classifiers that train a torch net on votes.
 
-    A subclass stores its own parameters and those named in
-    :class:`~hmsklearn.neural.WaveformClassifier`, sets the class attributes below and
-    writes ``_architecture``; ``_load_weights`` where it has weights to start from.
+    A subclass takes its own parameters and ``**shared`` and hands the latter on, sets
+    the class attributes below and writes ``_architecture`` and ``_architecture_name``.
+
+    Parameters
+    ----------
+    %(shared_parameters)s
 
     Notes
     -----
@@ -44,22 +71,119 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
     optimizer, no callbacks and no data; it predicts and can be saved.
     """
 
-    #: Accepted numbers of axes of X.
+    #: Accepted numbers of axes of what the net takes.
     _ndim: tuple[int, ...] = (3,)
     #: Whether the net runs with images laid out channels last.
     _channels_last = False
 
-    # Groups only decide the validation split, and whoever routes them means that.
-    __metadata_request__fit = {"groups": True}
+    # Groups and EEGs only decide what is validated on and drawn, and whoever routes
+    # them means that.
+    __metadata_request__fit = {"groups": True, "eeg_id": True}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        share_parameters(cls, BaseNeuralClassifier)
+
+    def __init__(
+        self,
+        *,
+        classes: str | Sequence[Any] | None = "hms",
+        frontend: Any = None,
+        input_norm: str | None = "global",
+        head: dict[str, Any] | None = None,
+        weights: Any = None,
+        loss: Any = "kl",
+        loss_params: dict[str, Any] | None = None,
+        aux_weight: float | dict[str, float] = 1.0,
+        max_epochs: int = 10,
+        batch_size: int = 32,
+        accumulate: int = 1,
+        optimizer: Any = "adamw",
+        optimizer_params: dict[str, Any] | None = None,
+        lr: float = 1e-3,
+        backbone_lr: float | None = None,
+        layer_decay: float | None = None,
+        weight_decay: float = 1e-2,
+        schedule: str | Sequence[float] = "cosine",
+        warmup: float = 0.0,
+        min_lr: float = 0.0,
+        clip_grad: float | None = None,
+        ema: Any = None,
+        vote_weight: str | Callable[..., Any] | None = None,
+        sampling: Any = None,
+        target: str = "window",
+        augment: Sequence[Any] | None = None,
+        stages: Sequence[dict[str, Any]] | None = None,
+        grad_checkpointing: bool = False,
+        compile: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        validation_min_votes: float | None = None,
+        patience: int = 5,
+        evaluations_per_epoch: int = 1,
+        warm_start: bool = False,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int = 1,
+        resume: bool = False,
+        distributed: bool = False,
+        amp: str | None = "auto",
+        engine: str = "torch",
+        device: str = "auto",
+        callbacks: list[Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.classes = classes
+        self.frontend = frontend
+        self.input_norm = input_norm
+        self.head = head
+        self.weights = weights
+        self.loss = loss
+        self.loss_params = loss_params
+        self.aux_weight = aux_weight
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.accumulate = accumulate
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.lr = lr
+        self.backbone_lr = backbone_lr
+        self.layer_decay = layer_decay
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.warmup = warmup
+        self.min_lr = min_lr
+        self.clip_grad = clip_grad
+        self.ema = ema
+        self.vote_weight = vote_weight
+        self.sampling = sampling
+        self.target = target
+        self.augment = augment
+        self.stages = stages
+        self.grad_checkpointing = grad_checkpointing
+        self.compile = compile
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.validation_min_votes = validation_min_votes
+        self.patience = patience
+        self.evaluations_per_epoch = evaluations_per_epoch
+        self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
+        self.distributed = distributed
+        self.amp = amp
+        self.engine = engine
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
 
     def _architecture(
-        self, input_shape: tuple[int, ...], n_outputs: int
+        self, input_shape: Any, n_outputs: int
     ) -> tuple[Callable[..., nn.Module], dict[str, Any]]:
         """Check the architecture's parameters; return its builder and arguments."""
         raise NotImplementedError
-
-    def _load_weights(self, body: nn.Module, factory_params: dict[str, Any]) -> None:
-        """Put weights to start from into a freshly built backbone."""
 
     def _architecture_name(self) -> str:
         """How error messages call the architecture."""
@@ -73,14 +197,16 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         groups: Any = None,
         X_val: Any = None,
         y_val: Any = None,
+        eeg_id: Any = None,
     ) -> BaseNeuralClassifier:
         """Train a fresh net.
 
         Parameters
         ----------
         X : array-like
-            Windows, see the class docstring for the shape; without NaN. Read from
-            where it is, batch by batch: memory maps and 16-bit numbers are welcome.
+            Windows, see the class docstring for the shape; without NaN, unless a
+            frontend fills it. Read from where it is, batch by batch: memory maps and
+            16-bit numbers are welcome.
         y : array-like
             Vote counts or fractions of shape (n_windows, n_classes), or hard labels
             of shape (n_windows,); see :func:`hmsklearn.votes.check_votes`.
@@ -93,6 +219,8 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         X_val, y_val : array-like, optional
             Windows and votes to validate on instead of a part of `X`. A Pipeline
             hands them on untransformed.
+        eeg_id : array-like of shape (n_windows,), optional
+            EEG that every window is from, for `sampling` and `target` by EEG.
 
         Returns
         -------
@@ -104,69 +232,103 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If data or parameters are not usable, or the loss becomes NaN.
         RuntimeError
-            If the device or the weights asked for are not there.
+            If the device or the weights asked for are not there, or its memory is too
+            small for a batch.
 
         Warns
         -----
         UserWarning
-            With early stopping on windows without groups.
+            With early stopping on windows without groups, a class without votes, or a
+            batch larger than the data.
         """
         caller = type(self).__name__
         refuse_encoded_votes(caller, classes=self.classes)
-        self._check_params()
-        device = resolve_device(self.device, caller=caller)
-        amp_dtype = resolve_amp(self.amp, device, caller=caller)
-        X = check_batchable(X, caller=caller, ndim=self._ndim)
+        check_parameters(self)
+        X = self._check_X(X)
         random_state = check_random_state(self.random_state)
         seed = int(random_state.randint(np.iinfo(np.int32).max))
-        train, valid, classes = prepare_fit(
-            X,
-            y,
-            sample_weight,
-            groups,
-            X_val,
-            y_val,
-            classes=self.classes,
-            vote_weight=self.vote_weight,
-            validation_fraction=(
-                self.validation_fraction if self.early_stopping else None
-            ),
-            random_state=random_state,
-            caller=caller,
+        data = self._prepare(
+            X, y, sample_weight, groups, X_val, y_val, eeg_id, random_state
         )
-        factory, factory_params = self._architecture(X.shape[1:], classes.size)
-        net = VoteNet(
-            factory,
-            factory_params,
-            self.input_norm,
-            caller=caller,
-            channels_last=self._channels_last,
-            amp_dtype=amp_dtype,
-            weight_decay=self.weight_decay,
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            iterator_train__pin_memory=device.startswith("cuda"),
-            iterator_valid__pin_memory=device.startswith("cuda"),
-            callbacks=self._callbacks(caller),
-            device=device,
-            verbose=int(self.verbose),
-        )
-        with seeded(seed, device):
-            self._build(net, train)
-            best = dict(net.callbacks_)["best_epoch"] if self.early_stopping else None
-            self._train(net, train, valid)
-        self.net_ = net
-        self.device_ = device
-        self.classes_ = classes
-        self.n_features_in_ = X.shape[1]
-        self.input_shape_ = X.shape[1:]
-        self.history_ = _history(net)
-        self.n_iter_ = len(self.history_)
+        runs = plan_stages(self, data)
+        before = self._weights_before(data)
+        with training_device(self.device, caller=caller) as device:
+            net = self._new_net(X, data, device)
+            with seeded(seed, device), self._naming_memory(device):
+                build_net(self, net, data, trained_rows(runs))
+                if before is not None:
+                    net.module_.load_state_dict(before)
+                self._run(net, runs, data)
+        self._take(net, data, device)
+        best = runs[-1].best
         self.best_epoch_ = None if best is None else best.epoch_
         if net.interrupted_:
             # The estimator is usable as it is; a script must still be stoppable.
             raise KeyboardInterrupt
+        return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+    ) -> BaseNeuralClassifier:
+        """Go through the windows once, with the rate at `lr`.
+
+        The first call builds a net; later ones go on with it and with the state of its
+        optimizer. Neither schedule nor stages nor validation take part.
+
+        Parameters
+        ----------
+        X : array-like
+            Windows.
+        y : array-like
+            Votes, in any form that ``fit`` takes.
+        sample_weight : array-like of shape (n_windows,), optional
+            Weights.
+        classes : sequence of labels, optional
+            Must be the estimator's own where given: its parameter `classes` says them.
+
+        Returns
+        -------
+        self : object
+            The estimator, ready to predict.
+
+        Raises
+        ------
+        ValueError
+            If data or parameters are not usable, or the loss becomes NaN.
+        """
+        caller = type(self).__name__
+        refuse_encoded_votes(caller, classes=self.classes)
+        check_parameters(self)
+        going_on = hasattr(self, "net_")
+        X = self._check_X(X, fitted=going_on)
+        random_state = check_random_state(self.random_state)
+        seed = int(random_state.randint(np.iinfo(np.int32).max))
+        data = self._prepare(
+            X,
+            y,
+            sample_weight,
+            *(None,) * 4,
+            random_state,
+            validate=False,
+            labels=self.classes_ if going_on else None,
+        )
+        _check_given_classes(classes, data.classes, caller)
+        run = plan_update(self, data)
+        with training_device(self.device, caller=caller) as device:
+            if going_on:
+                net, device, seed = self.net_, self.device_, seed + self.n_iter_
+            else:
+                net = self._new_net(X, data, device)
+            with seeded(seed, device), self._naming_memory(device):
+                if not going_on:
+                    build_net(self, net, data, trained_rows([run]))
+                net.set_stage(run.settings).run_update(run.train, run.callbacks)
+        self._take(net, data, device)
+        self.best_epoch_ = None
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -180,7 +342,29 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_windows, n_classes), float64
-            Softmax of the net's float32 logits; rows sum to one.
+            Softmax of the net's float32 logits (for `loss` "bce" and "focal" the
+            sigmoids, divided by their sum); rows sum to one.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not usable or of another shape than in ``fit``.
+        """
+        logits = self.predict_logits(X)
+        return self.net_.probabilities(torch.from_numpy(logits)).numpy()
+
+    def predict_logits(self, X: Any) -> np.ndarray:
+        """Logits of the net, for blends of logits.
+
+        Parameters
+        ----------
+        X : array-like
+            Windows of the shape in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_classes), float32
+            Logits.
 
         Raises
         ------
@@ -189,11 +373,9 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         caller = type(self).__name__
-        X = check_batchable(
-            X, caller=caller, ndim=self._ndim, n_channels=self.n_features_in_
-        )
-        self._check_shape(X, "X")
-        logits = self.net_.predict_logits(X, self.batch_size)
+        X = self._check_X(X, fitted=True)
+        with self._naming_memory(self.device_):
+            logits = self.net_.predict_logits(X, self.batch_size)
         if not np.isfinite(logits).all():
             row = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
             raise ValueError(
@@ -201,7 +383,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
                 f"{row}). Check the scale of that window, and whether training "
                 "diverged (history_)."
             )
-        return softmax(torch.from_numpy(logits)).numpy()
+        return logits
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable class.
@@ -247,108 +429,204 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
 
     # -- steps of fit -----------------------------------------------------------
 
-    def _check_params(self) -> None:
-        caller = type(self).__name__
-        for name in ("max_epochs", "batch_size", "patience"):
-            check_integer(getattr(self, name), name, caller=caller, low=1)
-        check_real(self.lr, "lr", caller=caller, low=0, low_open=True)
-        check_real(self.min_lr, "min_lr", caller=caller, low=0, high=self.lr)
-        check_real(self.weight_decay, "weight_decay", caller=caller, low=0)
-        check_real(self.warmup, "warmup", caller=caller, low=0, high=1, high_open=True)
-        check_real(
-            self.validation_fraction,
-            "validation_fraction",
+    def _check_X(
+        self, X: Any, *, caller: str | None = None, fitted: bool = False
+    ) -> Any:
+        """Check windows, against those of ``fit`` if it has been."""
+        caller = caller or type(self).__name__
+        given = self.frontend is not None
+        X = check_batchable(
+            X,
             caller=caller,
-            low=0,
-            high=1,
-            low_open=True,
-            high_open=True,
+            ndim=(3, 4, 5) if given else self._ndim,
+            n_channels=self.n_features_in_ if fitted else None,
+            allow_nan=given,
         )
-        check_choice(self.schedule, "schedule", ("cosine", "constant"), caller=caller)
-        check_choice(
-            self.input_norm, "input_norm", ("global", "window", None), caller=caller
-        )
-        _check_callbacks(self.callbacks, caller)
-
-    def _callbacks(self, caller: str) -> list[Any]:
-        callbacks: list[Any] = [
-            ("learning_rate", LearningRate(self.schedule, self.warmup, self.min_lr)),
-            *(self.callbacks or []),
-        ]
-        if self.verbose:
-            callbacks.append(("fit_progress", Progress(caller)))
-        if self.early_stopping:
-            callbacks.append(("best_epoch", BestEpoch(self.patience)))
-        return callbacks
-
-    def _build(self, net: VoteNet, train: WindowDataset) -> None:
-        """Build the module, set its normalisation, and see one window through it."""
-        caller = type(self).__name__
-        name, shape = self._architecture_name(), train.window_shape
-        try:
-            net.initialize()
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except (AssertionError, RuntimeError, TypeError) as error:
+        if fitted and X.shape[1:] != self.input_shape_:
             raise ValueError(
-                f"{caller}: {name} could not be built for windows of shape {shape} "
-                f"({type(error).__name__}: {error}). Check its parameters and the size "
-                "of the windows."
-            ) from error
-        self._load_weights(net.module_.body, net.factory_params)
-        if self.input_norm == "global":
-            net.module_.norm.set_statistics(*train.mean_and_std())
-        n_outputs = train[:1][1].shape[1]
-        try:
-            net.module_.eval()
-            with torch.no_grad():
-                logits = net.infer(train[:1][0])
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except (AssertionError, RuntimeError, ValueError, IndexError) as error:
-            raise ValueError(
-                f"{caller}: {name} cannot process windows of shape {shape} "
-                f"({type(error).__name__}: {error}). They may be too small for its "
-                "strides or not a multiple of its patches."
-            ) from error
-        got = getattr(logits, "shape", type(logits).__name__)
-        if got != (1, n_outputs):
-            raise ValueError(
-                f"{caller}: the output of {name} for one window is {got}, expected a "
-                f"tensor of shape (1, {n_outputs}) with its logits."
+                f"{caller}: windows of X have shape {X.shape[1:]}, but {caller} was "
+                f"fitted on windows of shape {self.input_shape_}. Give them the same "
+                "length and preprocessing."
             )
+        return X
 
-    def _train(
-        self, net: VoteNet, train: WindowDataset, valid: WindowDataset | None
-    ) -> None:
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        groups: Any,
+        X_val: Any,
+        y_val: Any,
+        eeg_id: Any,
+        random_state: np.random.RandomState,
+        *,
+        validate: bool = True,
+        labels: np.ndarray | None = None,
+    ) -> FitData:
+        fraction = self.validation_fraction if self._validates() and validate else None
+        return prepare_fit(
+            X,
+            y,
+            sample_weight,
+            groups,
+            X_val,
+            y_val,
+            eeg_id,
+            classes=self.classes if labels is None else labels.tolist(),
+            check_X=self._check_X,
+            validation_fraction=fraction,
+            validation_min_votes=self.validation_min_votes,
+            random_state=random_state,
+            caller=type(self).__name__,
+        )
+
+    def _validates(self) -> bool:
+        """Whether any stage stops early."""
+        return self.early_stopping or any(
+            stage.get("early_stopping", False) for stage in self.stages or ()
+        )
+
+    def _make_frontend(self, X: Any) -> nn.Module | None:
+        """Build what runs between the windows and the net."""
+        if self.frontend is None:
+            return None
+        caller = type(self).__name__
+        shape = _cut(X.shape[1:], find_jitter(self))
+        frontend = Frontend(self.frontend, shape, caller=f"{caller}: frontend")
+        if len(frontend.output_shape) + 1 not in self._ndim:
+            raise ValueError(
+                f"{caller}: the frontend gives windows of shape "
+                f"{frontend.output_shape}, the net takes {self._ndim[0] - 1} axes. "
+                "Change the frontend's last step."
+            )
+        return frontend
+
+    def _net_shape(self, X: Any, frontend: Any, jitter: Any) -> Any:
+        """Shape of one window of what the net takes."""
+        if frontend is not None:
+            return frontend.output_shape
+        return _cut(X.shape[1:], jitter)
+
+    def _norm_mode(self) -> Any:
+        """How the input is normalised; by view where there are several."""
+        return self.input_norm
+
+    def _naming_memory(self, device: str) -> Any:
+        return naming_memory(type(self).__name__, self.batch_size, device)
+
+    def _run(self, net: VoteNet, runs: list[StageRun], data: FitData) -> None:
+        """Run the stages, from a checkpoint where one is asked for and there."""
+        checkpoint = self._checkpoint(data)
+        saved = None
+        if checkpoint is not None and self.resume:
+            saved = checkpoint.load()
+        course = Course(
+            net,
+            runs,
+            checkpoint=checkpoint,
+            every=self.checkpoint_every,
+            rebuild=lambda: self._fresh_state(net, data, trained_rows(runs)),
+        )
         try:
-            net.fit_datasets(train, valid)
+            course.run(saved)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
             raise ValueError(
                 f"{type(self).__name__}: {self._architecture_name()} shrinks windows "
-                f"of shape {train.window_shape} to one point, and batch normalisation "
-                f"cannot train on a batch of one (batch_size={self.batch_size}). Raise "
-                "batch_size or give larger windows."
+                f"of shape {net_shape(net, data)} to one point, and batch "
+                "normalisation cannot train on a batch of one (batch_size="
+                f"{self.batch_size}). Raise batch_size or give larger windows."
             ) from error
 
-    # -- helpers ----------------------------------------------------------------
+    def _new_net(self, X: Any, data: FitData, device: str) -> VoteNet:
+        amp_dtype = resolve_amp(self.amp, device, caller=type(self).__name__)
+        frontend = self._make_frontend(X)
+        jitter = find_jitter(self)
+        shape = self._net_shape(X, frontend, jitter)
+        factory, factory_params = self._architecture(shape, data.classes.size)
+        return VoteNet(
+            factory,
+            factory_params,
+            self._norm_mode(),
+            caller=type(self).__name__,
+            frontend=frontend,
+            head=self.head,
+            jitter=jitter,
+            channels_last=self._channels_last,
+            amp_dtype=amp_dtype,
+            compiled=self.compile,
+            iterator_train__pin_memory=device.startswith("cuda"),
+            iterator_valid__pin_memory=device.startswith("cuda"),
+            device=device,
+        )
 
-    def _check_shape(self, X: np.ndarray, name: str) -> None:
-        if X.shape[1:] != self.input_shape_:
-            caller = type(self).__name__
+    def _weights_before(self, data: FitData) -> dict[str, torch.Tensor] | None:
+        """Weights that a warm start goes on from."""
+        if not (self.warm_start and hasattr(self, "net_")):
+            return None
+        same = np.array_equal(data.classes, self.classes_)
+        if not same or _shape_of(data.X) != self.input_shape_:
             raise ValueError(
-                f"{caller}: windows of {name} have shape {X.shape[1:]}, but {caller} "
-                f"was fitted on windows of shape {self.input_shape_}. Give them the "
-                "same length and preprocessing."
+                f"{type(self).__name__}: warm_start=True goes on from a fit to windows "
+                f"of shape {self.input_shape_} and classes {self.classes_.tolist()}, "
+                f"but got {_shape_of(data.X)} and {data.classes.tolist()}. Give the "
+                "same ones, or set warm_start=False."
             )
+        return self.net_.module_.state_dict()
+
+    def _fresh_state(
+        self, net: VoteNet, data: FitData, rows: np.ndarray
+    ) -> dict[str, torch.Tensor]:
+        """Weights of a net that has not seen the data, for stages that start anew."""
+        trained = net.module_
+        try:
+            build_net(self, net, data, rows, again=True)
+            return net.module_.state_dict()
+        finally:
+            net.module_ = trained
+
+    def _checkpoint(self, data: FitData) -> Checkpoint | None:
+        if self.checkpoint is None:
+            return None
+        params = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in _NOT_OF_THE_RESULT
+        }
+        valid = data.valid
+        mark = fingerprint(
+            params,
+            data.X,
+            data.fractions,
+            data.total_votes,
+            data.sample_weight,
+            data.eeg_id,
+            data.rows,
+            None if valid is None else valid.y,
+        )
+        return Checkpoint(self.checkpoint, type(self).__name__, mark)
+
+    def _take(self, net: VoteNet, data: FitData, device: str) -> None:
+        self.net_ = net
+        self.device_ = device
+        self.classes_ = data.classes
+        self.input_shape_ = _shape_of(data.X)
+        self.n_features_in_ = _n_channels(data.X)
+        self.history_, self.evaluations_ = histories(net)
+        self.n_iter_ = len(self.history_)
+
+    # -- saving -----------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what callbacks have gathered."""
         state = dict(super().__getstate__())
         if state.get("callbacks") is not None:
             state["callbacks"] = clone(state["callbacks"], safe=False)
+        if "net_" in state and hasattr(state.get("weights"), "get_params"):
+            # A second net, of which nothing is needed any more.
+            state["weights"] = SpentWeights(type(state["weights"]).__name__)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -362,39 +640,72 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = 3 in self._ndim
+        tags.input_tags.three_d_array = 3 in self._ndim or self.frontend is not None
+        tags.input_tags.allow_nan = self.frontend is not None
         tags.target_tags.multi_output = True
         return tags
 
 
-def _check_callbacks(callbacks: Any, caller: str) -> None:
-    if callbacks is None:
-        return
-    if not isinstance(callbacks, (list, tuple)):
-        raise TypeError(
-            f"{caller}: callbacks must be a list of skorch callbacks or of (name, "
-            f"callback) pairs, got {type(callbacks).__name__}."
+def _cut(shape: tuple[int, ...], jitter: Any) -> tuple[int, ...]:
+    return tuple(shape) if jitter is None else (*shape[:-1], jitter.n_times)
+
+
+def _shape_of(X: Any) -> Any:
+    if hasattr(X, "keys"):
+        return {name: tuple(view.shape[1:]) for name, view in X.items()}
+    return tuple(X.shape[1:])
+
+
+def _n_channels(X: Any) -> int:
+    if hasattr(X, "keys"):
+        return sum(view.shape[1] for view in X.values())
+    return X.shape[1]
+
+
+def _check_given_classes(given: Any, classes: np.ndarray, caller: str) -> None:
+    if given is not None and list(given) != classes.tolist():
+        raise ValueError(
+            f"{caller}: partial_fit got classes={list(given)}, but the parameter "
+            f"classes makes them {classes.tolist()}. Set the parameter."
         )
-    for item in callbacks:
-        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
-        is_class = isinstance(callback, type) and issubclass(callback, Callback)
-        if not (is_class or isinstance(callback, Callback)):
-            raise TypeError(
-                f"{caller}: callbacks holds {item!r}, which is neither a skorch "
-                "callback nor a (name, callback) pair."
-            )
 
 
-def _history(net: VoteNet) -> list[dict[str, Any]]:
-    """One plain dict an epoch; an epoch that was broken off is left out."""
-    return [
-        {
-            "epoch": row["epoch"],
-            "train_loss": float(row["train_loss"]),
-            "valid_kl": float(row.get("valid_loss", math.nan)),
-            "lr": row["lr"],
-            "duration": row["dur"],
-        }
-        for row in net.history
-        if "lr" in row
-    ]
+def histories(net: VoteNet) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make tables of what a net remembers of its training.
+
+    Parameters
+    ----------
+    net : VoteNet
+        The net.
+
+    Returns
+    -------
+    history : DataFrame
+        One row an epoch; an epoch that was broken off is left out.
+    evaluations : DataFrame
+        One row a validation, with its place in epochs.
+    """
+    rows, evaluations = [], []
+    for row in net.history:
+        for epoch, kl in row.get("evaluations", ()):
+            evaluations.append((epoch, kl))
+        if "lr" not in row:
+            continue
+        valid = float(row.get("valid_loss", np.nan))
+        if not np.isnan(valid):
+            evaluations.append((float(row["epoch"]), valid))
+        rows.append(
+            {
+                "stage": row["stage"],
+                "epoch": row["epoch"],
+                "train_loss": float(row["train_loss"]),
+                "valid_kl": valid,
+                "lr": row["lr"],
+                "duration": row["dur"],
+            }
+        )
+    columns = ["stage", "epoch", "train_loss", "valid_kl", "lr", "duration"]
+    return (
+        pd.DataFrame(rows, columns=columns),
+        pd.DataFrame(evaluations, columns=["epoch", "valid_kl"]),
+    )

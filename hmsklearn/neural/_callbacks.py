@@ -1,4 +1,4 @@
-"""What happens around the training steps: learning rate, best epoch, progress."""
+"""What happens around the training steps: best epoch, progress."""
 
 from __future__ import annotations
 
@@ -10,110 +10,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
-__all__ = ["BestEpoch", "LearningRate", "Progress"]
-
-
-class LearningRate(Callback):
-    """Set the learning rate before every step: warm-up, then half a cosine.
-
-    Parameters
-    ----------
-    schedule : {"cosine", "constant"}
-        Shape after the warm-up.
-    warmup : float
-        Share of all steps in which the rate rises in a straight line.
-    min_lr : float
-        Rate that the cosine ends at, one step after the last.
-
-    Notes
-    -----
-    Writes the rate of an epoch's last step to the history as ``"lr"``.
-
-    References
-    ----------
-    I. Loshchilov and F. Hutter (2017), SGDR.
-
-    Examples
-    --------
-    >>> rate = LearningRate("cosine", warmup=0.0, min_lr=0.0)
-    >>> [round(rate.factor(step, 4), 3) for step in range(4)]
-    [1.0, 0.854, 0.5, 0.146]
-    """
-
-    def __init__(self, schedule: str, warmup: float, min_lr: float) -> None:
-        self.schedule = schedule
-        self.warmup = warmup
-        self.min_lr = min_lr
-
-    def factor(self, step: int, n_steps: int) -> float:
-        """Where between `min_lr` (0) and the full rate (1) a step is.
-
-        Parameters
-        ----------
-        step : int
-            Number of the step, from 0.
-        n_steps : int
-            Number of all steps.
-
-        Returns
-        -------
-        float
-            Between 0 and 1.
-        """
-        n_warmup = int(self.warmup * n_steps)
-        if step < n_warmup:
-            return (step + 1) / (n_warmup + 1)
-        if self.schedule == "constant":
-            return 1.0
-        # Reaches the end one step after the last, so that no step is without effect.
-        done = (step - n_warmup) / max(1, n_steps - n_warmup)
-        return 0.5 * (1.0 + math.cos(math.pi * done))
-
-    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Start counting.
-
-        Parameters
-        ----------
-        net : skorch.NeuralNet
-            The net.
-        **kwargs : dict
-            Ignored.
-        """
-        self.step_ = 0
-
-    def on_batch_begin(
-        self, net: NeuralNet, training: bool = False, **kwargs: Any
-    ) -> None:
-        """Set the rate of the coming step.
-
-        Parameters
-        ----------
-        net : skorch.NeuralNet
-            The net; its attribute ``n_steps_`` tells the number of all steps.
-        training : bool, default=False
-            Whether a training step comes.
-        **kwargs : dict
-            Ignored.
-        """
-        if not training:
-            return
-        if self.schedule != "constant" or self.warmup > 0:
-            factor = self.factor(self.step_, net.n_steps_)
-            for group in net.optimizer_.param_groups:
-                group["lr"] = self.min_lr + (net.lr - self.min_lr) * factor
-        self.step_ += 1
-
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Write the rate to the history.
-
-        Parameters
-        ----------
-        net : skorch.NeuralNet
-            The net.
-        **kwargs : dict
-            Ignored.
-        """
-        net.history.record("lr", float(net.optimizer_.param_groups[0]["lr"]))
+__all__ = ["BestEpoch", "Progress"]
 
 
 class BestEpoch(Callback):
@@ -126,14 +23,16 @@ class BestEpoch(Callback):
 
     Attributes
     ----------
-    epoch_ : int
-        The best epoch, from 1; 0 before the first validation.
+    epoch_ : int or float
+        The best epoch, from 1, or the place in it where an epoch is validated several
+        times; 0 before the first validation.
     kl_ : float
         Its validation KL.
 
     Notes
     -----
     The best weights are kept in memory, on the net's device, and let go at the end.
+    They are the averaged ones where the net averages.
 
     Examples
     --------
@@ -154,9 +53,36 @@ class BestEpoch(Callback):
         **kwargs : dict
             Ignored.
         """
-        self.epoch_ = 0
+        self.epoch_: float = 0
         self.kl_ = math.inf
         self.state_: dict[str, torch.Tensor] = {}
+
+    def consider(self, net: Any, epoch: float, kl: float) -> bool:
+        """Keep the weights if they are the best so far.
+
+        Parameters
+        ----------
+        net : VoteNet
+            The net.
+        epoch : int or float
+            Where the training is.
+        kl : float
+            Validation KL.
+
+        Returns
+        -------
+        bool
+            Whether they are.
+        """
+        if not kl < self.kl_:
+            return False
+        self.epoch_, self.kl_ = epoch, kl
+        with net.evaluated():
+            self.state_ = {
+                name: value.detach().clone()
+                for name, value in net.module_.state_dict().items()
+            }
+        return True
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Keep the weights if they are the best so far, stop if patience is out.
@@ -174,13 +100,8 @@ class BestEpoch(Callback):
             To end the training, which is how skorch's callbacks do it.
         """
         epoch, kl = net.history[-1, ("epoch", "valid_loss")]
-        if kl < self.kl_:
-            self.epoch_, self.kl_ = epoch, kl
-            self.state_ = {
-                name: value.detach().clone()
-                for name, value in net.module_.state_dict().items()
-            }
-        elif epoch - self.epoch_ >= self.patience:
+        better = self.consider(net, epoch, kl)
+        if not better and epoch - math.ceil(self.epoch_) >= self.patience:
             raise KeyboardInterrupt
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -203,9 +124,30 @@ class BestEpoch(Callback):
             net.module_.load_state_dict(self.state_)
         self.state_ = {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """Tell what a training that goes on needs to know.
+
+        Returns
+        -------
+        dict
+            Best epoch, its KL and weights.
+        """
+        return {"epoch": self.epoch_, "kl": self.kl_, "state": self.state_}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what an interrupted training knew.
+
+        Parameters
+        ----------
+        state : dict
+            What ``state_dict`` gave.
+        """
+        self.epoch_, self.kl_ = state["epoch"], state["kl"]
+        self.state_ = dict(state["state"])
+
 
 class Progress(Callback):
-    """One bar for the whole training that names loss, KL and validation KL.
+    """A bar for the epochs, that names loss, KL and validation KL; one for the batches.
 
     The loss is weighted by `sample_weight` and `vote_weight`, the KL is not.
 
@@ -213,6 +155,10 @@ class Progress(Callback):
     ----------
     caller : str
         Name that starts the line.
+    stage : str, default=""
+        What comes after it, where there are several stages.
+    batches : bool, default=False
+        Whether a second bar counts the batches of the epoch.
 
     Examples
     --------
@@ -220,8 +166,10 @@ class Progress(Callback):
     'WaveformClassifier'
     """
 
-    def __init__(self, caller: str) -> None:
+    def __init__(self, caller: str, stage: str = "", batches: bool = False) -> None:
         self.caller = caller
+        self.stage = stage
+        self.batches = batches
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Open the bar.
@@ -233,7 +181,9 @@ class Progress(Callback):
         **kwargs : dict
             Ignored.
         """
-        self.bar_ = tqdm(total=net.n_steps_, desc=self.caller, unit="batch")
+        self.title_ = f"{self.caller} {self.stage}".strip()
+        self.bar_ = tqdm(total=net.n_steps_, desc=self.title_, unit="batch")
+        self.inner_: Any = None
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Name the epoch.
@@ -246,8 +196,13 @@ class Progress(Callback):
             Ignored.
         """
         self.kl_, self.n_windows_ = 0.0, 0
-        epoch = len(net.history)
-        self.bar_.set_description(f"{self.caller} epoch {epoch}/{net.max_epochs}")
+        epoch = net.step_offset_ // net.n_batches_ + 1
+        self.bar_.n = net.step_offset_  # further on where a training is resumed
+        self.bar_.set_description(f"{self.title_} epoch {epoch}/{net.max_epochs}")
+        if self.batches:
+            self.inner_ = tqdm(
+                total=net.n_batches_, desc="  batches", unit="batch", leave=False
+            )
 
     def on_batch_end(
         self,
@@ -255,6 +210,7 @@ class Progress(Callback):
         batch: Any = None,
         training: bool = False,
         y_pred: Any = None,
+        fractions: Any = None,
         **kwargs: Any,
     ) -> None:
         """Move the bar and add up the KL of the training windows.
@@ -269,15 +225,19 @@ class Progress(Callback):
             Whether the step was a training step.
         y_pred : Tensor of shape (n_windows, n_classes)
             Logits.
+        fractions : Tensor of shape (n_windows, n_classes)
+            What was learned: the votes, after augmentation.
         **kwargs : dict
             Ignored.
         """
-        if training:
-            fractions = batch[1].to(y_pred.device)
-            # A tensor until the epoch's end: a GPU need not wait for every batch.
-            self.kl_ += net.criterion_(y_pred.detach(), fractions) * len(fractions)
-            self.n_windows_ += len(fractions)
-            self.bar_.update()
+        if not training:
+            return
+        # A tensor until the epoch's end: a GPU need not wait for every batch.
+        self.kl_ += net.kl_of(y_pred.detach(), fractions) * len(fractions)
+        self.n_windows_ += len(fractions)
+        self.bar_.update()
+        if self.inner_ is not None:
+            self.inner_.update()
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Show what the epoch came to.
@@ -295,6 +255,7 @@ class Progress(Callback):
         if "valid_loss" in row:
             text += f", validation KL {row['valid_loss']:.4f}"
         self.bar_.set_postfix_str(text)
+        self._close_inner()
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Close the bar.
@@ -306,4 +267,10 @@ class Progress(Callback):
         **kwargs : dict
             Ignored.
         """
+        self._close_inner()
         self.bar_.close()
+
+    def _close_inner(self) -> None:
+        if self.inner_ is not None:
+            self.inner_.close()
+            self.inner_ = None

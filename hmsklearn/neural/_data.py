@@ -7,7 +7,7 @@ number type) and a list of rows; only batches are gathered and cast.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,25 @@ from skorch.dataset import Dataset
 
 from hmsklearn._base import check_windows
 
-__all__ = ["BatchIterator", "WindowDataset", "check_batchable", "split_rows"]
+__all__ = [
+    "WindowDataset",
+    "check_batchable",
+    "gather",
+    "mean_and_std",
+    "split_rows",
+]
 
 # What the pass for mean and deviation holds at a time: small enough for the caches.
 _CHUNK_BYTES = 4 * 2**20
 
 
 def check_batchable(
-    X: Any, *, caller: str, ndim: tuple[int, ...], n_channels: int | None = None
+    X: Any,
+    *,
+    caller: str,
+    ndim: tuple[int, ...],
+    n_channels: int | None = None,
+    allow_nan: bool = False,
 ) -> np.ndarray:
     """Check windows without converting the whole array.
 
@@ -38,6 +49,8 @@ def check_batchable(
         Accepted numbers of axes.
     n_channels : int, optional
         Number of channels that `X` must have.
+    allow_nan : bool, default=False
+        Whether NaN may pass, for frontends that fill it.
 
     Returns
     -------
@@ -64,12 +77,46 @@ def check_batchable(
         and X.ndim in ndim
         and X.size > 0
     )
+    kwargs: dict[str, Any] = {
+        "caller": caller,
+        "ndim": ndim,
+        "n_channels": n_channels,
+        "allow_nan": allow_nan,
+    }
     if not narrow:
-        return check_windows(X, caller=caller, ndim=ndim, n_channels=n_channels)
-    check_windows(np.zeros_like(X[:1]), caller=caller, ndim=ndim, n_channels=n_channels)
+        return check_windows(X, **kwargs)
+    check_windows(np.zeros_like(X[:1]), **kwargs)
     if X.dtype.kind == "f" and not np.isfinite(X.sum(dtype=np.float64)):
-        check_windows(X, caller=caller, ndim=ndim, n_channels=n_channels)
+        check_windows(X, **kwargs)
     return X
+
+
+def gather(X: Any, rows: np.ndarray) -> Any:
+    """Copy some windows into a tensor of their own.
+
+    Parameters
+    ----------
+    X : ndarray or mapping of str to ndarray
+        Windows, or several views of them; may be read-only or memory maps.
+    rows : ndarray of int
+        Which.
+
+    Returns
+    -------
+    Tensor or dict of str to Tensor
+        float32, or float16 where that is how they are stored: half the way to a GPU,
+        which casts them itself.
+
+    Examples
+    --------
+    >>> gather(np.arange(6.0).reshape(3, 2), np.array([2])).tolist()
+    [[4.0, 5.0]]
+    """
+    if isinstance(X, Mapping):
+        return {name: gather(view, rows) for name, view in X.items()}
+    dtype = np.float16 if X.dtype == np.float16 else np.float32
+    # Indexing by an array makes a new one: no second copy is needed here.
+    return torch.from_numpy(np.ascontiguousarray(X[rows], dtype=dtype))
 
 
 class WindowDataset(Dataset):
@@ -77,22 +124,24 @@ class WindowDataset(Dataset):
 
     Parameters
     ----------
-    X : ndarray of shape (n_windows, ...)
-        Windows; kept as they are.
+    X : ndarray of shape (n_windows, ...), or mapping of str to ndarray
+        Windows, or several views of them; kept as they are.
     fractions : ndarray of shape (n_windows, n_classes), optional
         Vote fractions.
     sample_weight : ndarray of shape (n_windows,), optional
         Weights.
     rows : ndarray of int, optional
         The windows that belong to this set; all without it.
+    total_votes : ndarray of shape (n_windows,), optional
+        Votes behind each window, NaN where unknown.
 
     Notes
     -----
     An item, asked for by an index or an array of indices, is ``(batch, fractions)``
-    where ``batch`` is a dict of the net's possible inputs: ``"x"`` and, if there are
-    weights, ``"sample_weight"``. float64 is cast to float32 here, per batch. The
-    attributes ``X`` and ``y``, which some of skorch's callbacks read, gather the whole
-    set anew at every access.
+    where ``batch`` is a dict of the net's possible inputs: ``"x"`` and, where they are
+    known, ``"sample_weight"`` and ``"total_votes"``. float64 is cast to float32 here,
+    per batch. The attributes ``X`` and ``y``, which some of skorch's callbacks read,
+    gather the whole set anew at every access.
 
     Examples
     --------
@@ -104,14 +153,28 @@ class WindowDataset(Dataset):
 
     def __init__(
         self,
-        X: np.ndarray,
+        X: Any,
         fractions: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
         rows: np.ndarray | None = None,
+        total_votes: np.ndarray | None = None,
     ) -> None:
+        # Not skorch's own initialisation, which copies what it does not know.
         self.windows = X
-        self.rows = np.arange(len(X)) if rows is None else np.asarray(rows)
+        n = len(next(iter(X.values())) if isinstance(X, Mapping) else X)
+        self.rows = np.arange(n) if rows is None else rows
         self.fractions = None if fractions is None else _as_tensor(fractions)
+        self.total_votes = None if total_votes is None else _as_tensor(total_votes)
+        self.set_weight(sample_weight)
+
+    def set_weight(self, sample_weight: np.ndarray | None) -> None:
+        """Put other weights in the place of those that there are.
+
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_windows,), or None
+            Weights of all windows of the array.
+        """
         self.sample_weight = (
             None if sample_weight is None else _as_tensor(sample_weight)
         )
@@ -119,27 +182,47 @@ class WindowDataset(Dataset):
     def __len__(self) -> int:
         return self.rows.shape[0]
 
-    def __getitem__(self, index: Any) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        rows = np.atleast_1d(self.rows[index])
-        # Indexing by an array makes a new one: no second copy is needed here.
-        windows = np.ascontiguousarray(self.windows[rows], dtype=np.float32)
-        batch = {"x": torch.from_numpy(windows)}
+    def __getitem__(self, index: Any) -> tuple[dict[str, Any], torch.Tensor]:
+        return self.batch(np.atleast_1d(self.rows[index]))
+
+    def batch(self, rows: np.ndarray) -> tuple[dict[str, Any], torch.Tensor]:
+        """Gather windows by their place in the array.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which windows of the array.
+
+        Returns
+        -------
+        tuple of (dict, Tensor)
+            Inputs and vote fractions.
+        """
+        inputs = {"x": gather(self.windows, rows)}
         chosen = torch.from_numpy(rows)
         if self.sample_weight is not None:
-            batch["sample_weight"] = self.sample_weight[chosen]
+            inputs["sample_weight"] = self.sample_weight[chosen]
+        if self.total_votes is not None:
+            inputs["total_votes"] = self.total_votes[chosen]
         if self.fractions is None:
             # The protocol of skorch wants a second item; nothing looks at it.
-            return batch, torch.zeros(rows.shape[0])
-        return batch, self.fractions[chosen]
+            return inputs, torch.zeros(rows.shape[0])
+        return inputs, self.fractions[chosen]
 
     @property
-    def window_shape(self) -> tuple[int, ...]:
-        """Shape of one window."""
-        return self.windows.shape[1:]
+    def window_shape(self) -> Any:
+        """Shape of one window, by name where there are several views."""
+        if isinstance(self.windows, Mapping):
+            return {name: tuple(view.shape[1:]) for name, view in self.windows.items()}
+        return tuple(self.windows.shape[1:])
 
     @property
-    def X(self) -> np.ndarray:
+    def X(self) -> Any:
         """Windows of this set, copied out of the array."""
+        if isinstance(self.windows, Mapping):
+            return type(self.windows)(
+                {name: view[self.rows] for name, view in self.windows.items()}
+            )
         return self.windows[self.rows]
 
     @property
@@ -149,85 +232,40 @@ class WindowDataset(Dataset):
             return None
         return self.fractions[torch.from_numpy(self.rows)].numpy()
 
-    def mean_and_std(self) -> tuple[float, float]:
-        """Mean and standard deviation of all values, in one pass by chunks.
 
-        Returns
-        -------
-        tuple of float
-            Mean and standard deviation (population) in float64.
-        """
-        step = max(1, _CHUNK_BYTES // max(1, 8 * self.windows[0].size))
-        count = float(len(self) * self.windows[0].size)
-        # Sums around a value near the mean: a small deviation on a large offset
-        # survives the rounding.
-        origin = float(self.windows[self.rows[0]].mean(dtype=np.float64))
-        total = squares = 0.0
-        for start in range(0, len(self), step):
-            chunk = self.windows[self.rows[start : start + step]]
-            centred = np.subtract(chunk, origin, dtype=np.float64).ravel()
-            total += float(centred.sum())
-            squares += float(centred @ centred)
-        variance = squares / count - (total / count) ** 2
-        return origin + total / count, float(np.sqrt(max(variance, 0.0)))
-
-
-class BatchIterator:
-    """Cut a :class:`WindowDataset` into batches; used in place of a DataLoader.
+def mean_and_std(X: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of all values, in one pass by chunks.
 
     Parameters
     ----------
-    dataset : WindowDataset
+    X : ndarray of shape (n_windows, ...)
         Windows.
-    batch_size : int
-        Number of windows in a batch.
-    shuffle : bool, default=False
-        Whether to draw a new order in each pass, from torch's random state.
-    pin_memory : bool, default=False
-        Whether to put batches into page-locked memory, from where they reach a GPU
-        while it computes.
+    rows : ndarray of int
+        Which of them count.
 
-    Notes
-    -----
-    Every window is in exactly one batch. A last batch of a single window, which
-    batch normalisation cannot train on, joins the one before.
+    Returns
+    -------
+    tuple of float
+        Mean and standard deviation (population) in float64.
 
     Examples
     --------
-    >>> data = WindowDataset(np.zeros((5, 2, 4)))
-    >>> [len(batch["x"]) for batch, _ in BatchIterator(data, 2)]
-    [2, 3]
+    >>> mean_and_std(np.array([[1.0, 3.0], [9.0, 9.0]]), np.array([0]))
+    (2.0, 1.0)
     """
-
-    def __init__(
-        self,
-        dataset: WindowDataset,
-        batch_size: int,
-        shuffle: bool = False,
-        pin_memory: bool = False,
-    ) -> None:
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.pin_memory = pin_memory
-
-    def __len__(self) -> int:
-        n = len(self.dataset)
-        full, rest = divmod(n, self.batch_size)
-        return full + (rest > 1 or (rest == 1 and (full == 0 or self.batch_size == 1)))
-
-    def __iter__(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
-        n = len(self.dataset)
-        order = torch.randperm(n).numpy() if self.shuffle else np.arange(n)
-        n_batches = len(self)
-        for i in range(n_batches):
-            last = i == n_batches - 1
-            stop = n if last else (i + 1) * self.batch_size
-            batch, target = self.dataset[order[i * self.batch_size : stop]]
-            if self.pin_memory:
-                batch = {name: value.pin_memory() for name, value in batch.items()}
-                target = target.pin_memory()
-            yield batch, target
+    step = max(1, _CHUNK_BYTES // max(1, 8 * X[0].size))
+    count = float(rows.size * X[0].size)
+    # Sums around a value near the mean: a small deviation on a large offset
+    # survives the rounding.
+    origin = float(X[rows[0]].mean(dtype=np.float64))
+    total = squares = 0.0
+    for start in range(0, rows.size, step):
+        chunk = X[rows[start : start + step]]
+        centred = np.subtract(chunk, origin, dtype=np.float64).ravel()
+        total += float(centred.sum())
+        squares += float(centred @ centred)
+    variance = squares / count - (total / count) ** 2
+    return origin + total / count, float(np.sqrt(max(variance, 0.0)))
 
 
 def split_rows(
@@ -306,27 +344,6 @@ def split_rows(
     splitter = GroupShuffleSplit(1, test_size=n_valid, random_state=random_state)
     train, valid = next(splitter.split(rows, groups=labels))
     return np.sort(rows[train]), np.sort(rows[valid])
-
-
-def to_float32(values: np.ndarray) -> torch.Tensor:
-    """Turn a batch into a float32 tensor of its own.
-
-    Parameters
-    ----------
-    values : ndarray
-        Windows; may be read-only, a memory map or strided.
-
-    Returns
-    -------
-    Tensor
-        A copy, contiguous.
-
-    Examples
-    --------
-    >>> to_float32(np.arange(3)[::-1]).tolist()
-    [2.0, 1.0, 0.0]
-    """
-    return torch.from_numpy(np.array(values, dtype=np.float32, order="C", subok=False))
 
 
 def _as_tensor(values: np.ndarray) -> torch.Tensor:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
+import re
+import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import filelock
 import torch
 
-__all__ = ["device_for_loading", "resolve_amp", "resolve_device", "seeded"]
+__all__ = [
+    "device_for_loading",
+    "naming_memory",
+    "resolve_amp",
+    "resolve_device",
+    "seeded",
+    "training_device",
+]
 
 
 def resolve_device(device: Any, *, caller: str) -> str:
@@ -60,6 +73,134 @@ def resolve_device(device: Any, *, caller: str) -> str:
             "Give device='auto' to use a GPU only where there is one, or 'cpu'."
         )
     return str(wanted)
+
+
+@contextlib.contextmanager
+def training_device(device: Any, *, caller: str) -> Iterator[str]:
+    """Take a device to train on; in a worker of joblib, one of its own.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        As in :func:`resolve_device`. In a worker, ``"auto"`` is a GPU that no other
+        worker trains on.
+    caller : str
+        Name that starts the error messages.
+
+    Yields
+    ------
+    str
+        Name of the device.
+
+    Raises
+    ------
+    RuntimeError
+        If another worker trains on the GPU, or on all of them: two trainings on one
+        GPU run out of memory sooner or later, and are not faster.
+
+    Notes
+    -----
+    A worker is told by its name, or by not being the main thread. GPUs are taken by
+    locks on files in the folder for temporary files, which the system lets go of when
+    a process dies.
+
+    Examples
+    --------
+    >>> with training_device("cpu", caller="doctest") as device:
+    ...     print(device)
+    cpu
+    """
+    resolved = resolve_device(device, caller=caller)
+    worker = _worker_number()
+    if worker is None or not resolved.startswith("cuda"):
+        yield resolved
+        return
+    n_gpus = torch.cuda.device_count()
+    if isinstance(device, str) and device == "auto":
+        candidates = [(worker + i) % n_gpus for i in range(n_gpus)]
+    else:
+        index = torch.device(resolved).index
+        candidates = [torch.cuda.current_device() if index is None else index]
+    for index in candidates:
+        lock = filelock.FileLock(_lock_path(index), timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            continue
+        try:
+            yield f"cuda:{index}"
+        finally:
+            lock.release()
+        return
+    which = (
+        f"GPU {candidates[0]} trains"
+        if len(candidates) == 1
+        else f"all {n_gpus} GPUs train"
+    )
+    raise RuntimeError(
+        f"{caller}: {which} for another worker already. Two trainings on one GPU run "
+        f"out of memory and are no faster: set n_jobs={n_gpus} or less, or "
+        "device='cpu'."
+    )
+
+
+def _worker_number() -> int | None:
+    """Return the number of this worker among joblib's, from 0; None in the main one."""
+    name = multiprocessing.current_process().name
+    if name == "MainProcess" and threading.current_thread() is (
+        threading.main_thread()
+    ):
+        return None
+    if name == "MainProcess":
+        name = threading.current_thread().name
+    digits = re.search(r"(\d+)(?!.*\d)", name)
+    return int(digits.group()) - 1 if digits else 0
+
+
+def _lock_path(index: int) -> str:
+    # By what the card is, not by its place among those that are visible here.
+    uuid = getattr(torch.cuda.get_device_properties(index), "uuid", index)
+    return str(Path(tempfile.gettempdir()) / f"hmsklearn-gpu-{uuid}.lock")
+
+
+@contextlib.contextmanager
+def naming_memory(caller: str, batch_size: int, device: str) -> Iterator[None]:
+    """Say in an error about memory how large the batches were, and what helps.
+
+    Parameters
+    ----------
+    caller : str
+        Name that starts the error message.
+    batch_size : int
+        Number of windows in a batch.
+    device : str
+        Where they are.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    RuntimeError
+        In the place of torch's own.
+
+    Examples
+    --------
+    >>> with naming_memory("doctest", 32, "cpu"):
+    ...     pass
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        full = isinstance(error, torch.cuda.OutOfMemoryError)
+        if not full and "can't allocate memory" not in str(error):
+            raise
+        raise RuntimeError(
+            f"{caller}: {device} ran out of memory with batch_size={batch_size}. Lower "
+            "batch_size and raise accumulate by as much, set grad_checkpointing=True, "
+            f"or take a smaller net or windows. ({error})"
+        ) from error
 
 
 def device_for_loading(device: Any, *, caller: str) -> str:

@@ -1,4 +1,4 @@
-"""The module that a neural estimator trains: input normalisation, then a backbone."""
+"""The module that a neural estimator trains: frontend, normalisation, backbone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from hmsklearn.nets.layers import InputNorm
 
 __all__ = ["NormalizedNet"]
 
+Views = dict[str, torch.Tensor]
+
 
 class NormalizedNet(nn.Module):
-    """A backbone behind an input normalisation.
+    """A backbone behind a frontend and an input normalisation.
 
     Parameters
     ----------
@@ -24,12 +26,22 @@ class NormalizedNet(nn.Module):
         a fitted estimator is saved as this and the weights.
     params : dict
         Keyword arguments of `factory`.
-    input_norm : {"global", "window"} or None
-        Mode of :class:`hmsklearn.nets.layers.InputNorm`.
+    input_norm : {"global", "window"}, dict or None
+        Mode of :class:`hmsklearn.nets.layers.InputNorm`; with several views, one for
+        each by name.
+    frontend : torch.nn.Module, optional
+        What turns a batch of windows into what the backbone takes. It has no weights.
+    head : dict, optional
+        Parameters of the head that the backbone gets in the place of its own.
+    jitter : WindowJitter, optional
+        Cuts the middle out of windows that are longer than what the net was built
+        for; in training it has cut them already.
 
     Attributes
     ----------
-    norm : InputNorm
+    frontend : torch.nn.Module or None
+        The frontend.
+    norm : InputNorm or ModuleDict of them
         The normalisation.
     body : torch.nn.Module
         The backbone.
@@ -47,11 +59,23 @@ class NormalizedNet(nn.Module):
         self,
         factory: Callable[..., nn.Module],
         params: dict[str, Any],
-        input_norm: str | None,
+        input_norm: Any,
+        *,
+        frontend: nn.Module | None = None,
+        head: dict[str, Any] | None = None,
+        jitter: Any = None,
     ) -> None:
         super().__init__()
-        self.norm = InputNorm(input_norm)
+        self.frontend = frontend
+        self.jitter = jitter
+        self.norm: nn.Module = (
+            nn.ModuleDict({name: InputNorm(mode) for name, mode in input_norm.items()})
+            if isinstance(input_norm, Mapping)
+            else InputNorm(input_norm)
+        )
         self.body = factory(**params)
+        if head:
+            self.body.reset_head(self.body.n_outputs, **head)  # type: ignore[operator]
         parameters = list(inspect.signature(self.body.forward).parameters.values())
         self.extra_inputs = frozenset(
             parameter.name
@@ -60,7 +84,50 @@ class NormalizedNet(nn.Module):
             in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         )
 
-    def forward(self, batch: torch.Tensor | Mapping[str, torch.Tensor]) -> torch.Tensor:
+    def prepare(self, x: Any) -> Any:
+        """Run the frontend, without gradient.
+
+        Parameters
+        ----------
+        x : Tensor or dict of str to Tensor
+            Windows as they are given to the estimator.
+
+        Returns
+        -------
+        Tensor or dict of str to Tensor
+            What the normalisation and the backbone take.
+        """
+        if self.jitter is not None:
+            x = self.jitter.centre(x)
+        if self.frontend is None:
+            return x
+        with torch.no_grad():
+            return self.frontend(x)
+
+    def normalize(self, x: Any) -> Any:
+        """Subtract means and divide by standard deviations.
+
+        Parameters
+        ----------
+        x : Tensor or dict of str to Tensor
+            What ``prepare`` gave.
+
+        Returns
+        -------
+        Tensor or dict of str to Tensor
+            The same in the backbone's range. Views without a normalisation of their
+            own pass.
+        """
+        if not isinstance(self.norm, nn.ModuleDict):
+            return self.norm(x)
+        return {
+            name: self.norm[name](value) if name in self.norm else value
+            for name, value in x.items()
+        }
+
+    def forward(
+        self, batch: torch.Tensor | Mapping[str, Any], prepared: bool = False
+    ) -> Any:
         """Map a batch to logits.
 
         Parameters
@@ -68,15 +135,19 @@ class NormalizedNet(nn.Module):
         batch : Tensor or mapping of str to Tensor
             Windows, or a batch dict with the windows under ``"x"``; its other entries
             reach the backbone only if its ``forward`` asks for them by name.
+        prepared : bool, default=False
+            Whether the windows have been through ``prepare``.
 
         Returns
         -------
-        Tensor of shape (n_windows, n_classes)
-            Logits.
+        Tensor of shape (n_windows, n_classes), or NetOutput
+            Logits; in training also what the backbone gives beside them.
         """
         if isinstance(batch, torch.Tensor):
-            return self.body(self.norm(batch))
+            batch = {"x": batch}
+        x = batch["x"] if prepared else self.prepare(batch["x"])
         extra = {
             name: value for name, value in batch.items() if name in self.extra_inputs
         }
-        return self.body(self.norm(batch["x"]), **extra)
+        extra.pop("x", None)
+        return self.body(self.normalize(x), **extra)

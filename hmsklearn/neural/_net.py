@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,37 +12,20 @@ import torch
 from skorch.callbacks import EpochTimer, PassthroughScoring
 from torch import nn
 
-from hmsklearn.neural._data import BatchIterator, WindowDataset, to_float32
-from hmsklearn.neural._losses import VoteKLLoss
+from hmsklearn.neural._batches import BatchIterator
+from hmsklearn.neural._data import WindowDataset, gather
+from hmsklearn.neural._ema import WeightEMA, make_ema
+from hmsklearn.neural._epochs import Epochs
+from hmsklearn.neural._losses import VoteLoss, make_loss
 from hmsklearn.neural._module import NormalizedNet
+from hmsklearn.neural._optimizers import make_optimizer
 from hmsklearn.neural._persistence import PackedNet
 from hmsklearn.neural._steps import BatchSteps
 
-__all__ = ["VoteNet"]
+__all__ = ["STAGE_PARAMETERS", "VoteNet"]
 
 
-def softmax(logits: torch.Tensor) -> torch.Tensor:
-    """Probabilities of logits, in float64 so that rows sum to one.
-
-    Parameters
-    ----------
-    logits : Tensor of shape (n_windows, n_classes)
-        Output of a net.
-
-    Returns
-    -------
-    Tensor of shape (n_windows, n_classes), float64
-        Probabilities.
-
-    Examples
-    --------
-    >>> softmax(torch.zeros(1, 2)).tolist()
-    [[0.5, 0.5]]
-    """
-    return torch.softmax(logits.double(), dim=1)
-
-
-class VoteNet(PackedNet, BatchSteps):
+class VoteNet(PackedNet, Epochs, BatchSteps):
     """Train a backbone on vote fractions, one small step after the other.
 
     Everything is skorch's but the steps below: batches are dicts that are gathered
@@ -55,19 +39,26 @@ class VoteNet(PackedNet, BatchSteps):
         Builds the backbone, see :class:`hmsklearn.neural._module.NormalizedNet`.
     factory_params : dict
         Keyword arguments of `factory`.
-    input_norm : {"global", "window"} or None
+    input_norm : {"global", "window"}, dict or None
         Normalisation in front of it.
     caller : str
         Name of the estimator, for messages.
+    frontend : torch.nn.Module, optional
+        What runs in front of the normalisation.
+    head : dict, optional
+        Parameters of the head that the backbone gets in the place of its own.
+    jitter : WindowJitter, optional
+        Cuts windows to the length that the net is built for.
     channels_last : bool, default=False
         Whether images are laid out channels last, which convolutions on 2-D data
         run faster on.
     amp_dtype : torch.dtype, optional
         Type of the mixed-precision training.
-    weight_decay : float, default=0.0
-        Weight decay of the matrices and kernels; biases and norms have none.
+    compiled : bool, default=False
+        Whether to train through ``torch.compile``.
     **kwargs : dict
-        Further parameters of :class:`skorch.NeuralNet`.
+        What may differ between stages, see ``set_stage``, and further parameters of
+        :class:`skorch.NeuralNet`.
 
     Notes
     -----
@@ -87,32 +78,64 @@ class VoteNet(PackedNet, BatchSteps):
         self,
         factory: Callable[..., nn.Module],
         factory_params: dict[str, Any],
-        input_norm: str | None,
+        input_norm: Any,
         *,
         caller: str,
+        frontend: nn.Module | None = None,
+        head: dict[str, Any] | None = None,
+        jitter: Any = None,
         channels_last: bool = False,
         amp_dtype: torch.dtype | None = None,
-        weight_decay: float = 0.0,
+        compiled: bool = False,
         **kwargs: Any,
     ) -> None:
         self.factory = factory
         self.factory_params = factory_params
         self.input_norm = input_norm
         self.caller = caller
+        self.frontend = frontend
+        self.head = head
+        self.jitter = jitter
         self.channels_last = channels_last
         self.amp_dtype = amp_dtype
-        self.weight_decay = weight_decay
+        self.compiled = compiled
+        self.reader_: VoteLoss | None = None
+        self.ema_: WeightEMA | None = None
+        self.compiled_: Any = None
         settings = {
-            "optimizer": torch.optim.AdamW,
+            name: kwargs.pop(name, value) for name, value in STAGE_PARAMETERS.items()
+        }
+        fixed = {
             "dataset": WindowDataset,
             "iterator_train": BatchIterator,
             "iterator_valid": BatchIterator,
             "iterator_train__shuffle": True,
             "train_split": None,
-            "predict_nonlinearity": softmax,
+            "predict_nonlinearity": None,
             "verbose": 0,
         }
-        super().__init__(NormalizedNet, VoteKLLoss, **{**settings, **kwargs})
+        super().__init__(NormalizedNet, VoteLoss, **{**fixed, **kwargs})
+        self.set_stage(settings)
+
+    def set_stage(self, settings: Mapping[str, Any]) -> VoteNet:
+        """Take the parameters of a stage of the training.
+
+        Parameters
+        ----------
+        settings : mapping
+            ``lr``, ``max_epochs``, ``batch_size``, ``optimizer``, ``loss`` and so on,
+            by their names in the estimators. Those that are not given keep their
+            values.
+
+        Returns
+        -------
+        self : VoteNet
+            The net.
+        """
+        for name in STAGE_PARAMETERS:
+            if name in settings:
+                self.__dict__[name] = settings[name]
+        return self
 
     # -- building ---------------------------------------------------------------
 
@@ -124,10 +147,33 @@ class VoteNet(PackedNet, BatchSteps):
         self : VoteNet
             The net.
         """
-        module = NormalizedNet(self.factory, self.factory_params, self.input_norm)
+        module = NormalizedNet(
+            self.factory,
+            self.factory_params,
+            self.input_norm,
+            frontend=self.frontend,
+            head=self.head,
+            jitter=self.jitter,
+        )
         if self.channels_last:
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module_ = module
+        return self
+
+    def initialize_criterion(self) -> VoteNet:
+        """Build the loss.
+
+        Returns
+        -------
+        self : VoteNet
+            The net.
+        """
+        self.criterion_ = make_loss(self.loss, self.loss_params, caller=self.caller)
+        # What the probabilities of the logits are is up to the loss, also when it is
+        # gone: only where it is something else than the softmax need it be kept.
+        own = getattr(type(self.criterion_), "probabilities", None)
+        plain = own is None or own is VoteLoss.probabilities
+        self._keep(reader_=None if plain else self.criterion_)
         return self
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> VoteNet:
@@ -143,21 +189,25 @@ class VoteNet(PackedNet, BatchSteps):
         self : VoteNet
             The net.
         """
-        parameters = [p for p in self.module_.parameters() if p.requires_grad]
-        self.optimizer_ = self.optimizer(
-            [
-                {
-                    "params": [p for p in parameters if p.ndim > 1],
-                    "weight_decay": self.weight_decay,
-                },
-                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-            ],
+        self.optimizer_ = make_optimizer(
+            self.module_,
+            self.optimizer,
             lr=self.lr,
+            weight_decay=self.weight_decay,
+            optimizer_params=self.optimizer_params,
+            backbone_lr=self.backbone_lr,
+            layer_decay=self.layer_decay,
+            criterion=self.criterion_,
+            caller=self.caller,
         )
         self.scaler_: Any = torch.amp.GradScaler(
             "cuda", enabled=self.amp_dtype == torch.float16
         )
         return self
+
+    def _keep(self, **modules: Any) -> None:
+        # Not as attributes: skorch would take them for parts that it trains.
+        self.__dict__.update(modules)
 
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
         """Callbacks that run before the user's.
@@ -172,41 +222,6 @@ class VoteNet(PackedNet, BatchSteps):
             ("train_loss", PassthroughScoring("train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring("valid_loss")),
         ]
-
-    # -- training ---------------------------------------------------------------
-
-    def fit_datasets(
-        self, train: WindowDataset, valid: WindowDataset | None = None
-    ) -> VoteNet:
-        """Train, then let go of everything that prediction does not need.
-
-        Parameters
-        ----------
-        train : WindowDataset
-            What to train on.
-        valid : WindowDataset, optional
-            What to validate on after every epoch.
-
-        Returns
-        -------
-        self : VoteNet
-            The net; ``interrupted_`` tells whether the user stopped it (Ctrl-C), in
-            which case it holds what was learned until then.
-        """
-        self.valid_dataset_ = valid
-        self.n_steps_ = self.max_epochs * len(self.get_iterator(train, training=True))
-        self.interrupted_ = self.stopped_by_callback_ = False
-        try:
-            self.partial_fit(train)
-        finally:
-            self.valid_dataset_ = None
-            self.optimizer_ = self.scaler_ = self.criterion_ = None
-            self.callbacks = None
-            self.callbacks_: list[Any] = []
-            self._trimmed_for_prediction = True
-            self.module_.eval()
-            self.module_.zero_grad(set_to_none=True)
-        return self
 
     def get_split_datasets(
         self, X: Any, y: Any = None, **fit_params: Any
@@ -229,111 +244,197 @@ class VoteNet(PackedNet, BatchSteps):
         """
         return X, self.valid_dataset_
 
-    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call the callbacks; remember if one of them ends the training.
+    def _get_predict_nonlinearity(self) -> Callable[..., torch.Tensor]:
+        return self.probabilities
+
+    def _set_training(self, training: bool = True) -> None:
+        super()._set_training(training)
+        for part in self.frozen_:
+            part.eval()
+
+    # -- training ---------------------------------------------------------------
+
+    def fit_datasets(
+        self, train: WindowDataset, valid: WindowDataset | None = None
+    ) -> VoteNet:
+        """Train in one stage, then let go of what prediction does not need.
 
         Parameters
         ----------
-        method_name : str
-            Name of the event.
-        **cb_kwargs : dict
-            Arguments of the callbacks.
+        train : WindowDataset
+            What to train on.
+        valid : WindowDataset, optional
+            What to validate on after every epoch.
+
+        Returns
+        -------
+        self : VoteNet
+            The net; ``interrupted_`` tells whether the user stopped it (Ctrl-C), in
+            which case it holds what was learned until then.
         """
         try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt:
-            self.stopped_by_callback_ = True
-            raise
+            return self.run_stage(train, valid)
+        finally:
+            self.finish()
 
-    def fit_loop(self, *args: Any, **kwargs: Any) -> VoteNet:
-        """Run the epochs; tell a user's Ctrl-C from a callback's stop.
+    def run_stage(
+        self,
+        train: WindowDataset,
+        valid: WindowDataset | None = None,
+        *,
+        saved: Mapping[str, Any] | None = None,
+    ) -> VoteNet:
+        """Train with the settings as they are, with a new optimizer.
 
         Parameters
         ----------
-        *args, **kwargs
-            As in skorch.
+        train : WindowDataset
+            What to train on.
+        valid : WindowDataset, optional
+            What to validate on.
+        saved : mapping, optional
+            State of this stage after some of its epochs, see ``stage_state``.
+
+        Returns
+        -------
+        self : VoteNet
+            The net. Its weights are those to predict with: averaged ones, or the best
+            epoch's. ``raw_state_`` holds those of the last step where they differ,
+            ``averaged_state_`` the averages.
+        """
+        self.valid_dataset_ = valid
+        self._initialize_criterion()
+        self._initialize_optimizer()
+        self.ema_ = make_ema(self.module_, self.ema, caller=self.caller)
+        if self.compiled and self.compiled_ is None:
+            self._keep(compiled_=torch.compile(self.module_))
+        self.initialize_callbacks()
+        n_batches = len(self.get_iterator(train, training=True))
+        self.n_steps_ = self.max_epochs * n_batches
+        self.n_batches_ = n_batches
+        self.first_epoch_ = 0
+        self.interrupted_ = self.stopped_by_callback_ = False
+        self.raw_state_: dict[str, torch.Tensor] | None = None
+        self.averaged_state_: dict[str, torch.Tensor] | None = None
+        self.notify("on_train_begin", X=train, y=None)
+        if saved is not None:
+            self.load_stage_state(saved)
+        # skorch ends the training quietly, whether a callback or the user asks.
+        with contextlib.suppress(KeyboardInterrupt):
+            self.fit_loop(train)
+        if self.ema_ is not None or self.best_epoch_ is not None:
+            self.raw_state_ = self._copy_of_state()
+        if self.ema_ is not None:
+            self.ema_.copy_to(self.module_)
+            self.averaged_state_ = self._copy_of_state()
+        self.notify("on_train_end", X=train, y=None)
+        return self
+
+    def run_update(self, train: WindowDataset, callbacks: list[Any]) -> VoteNet:
+        """Go through the windows once and keep the optimizer for the next time.
+
+        Parameters
+        ----------
+        train : WindowDataset
+            What to train on.
+        callbacks : list
+            Callbacks.
 
         Returns
         -------
         self : VoteNet
             The net.
         """
+        self._trimmed_for_prediction = False
+        if getattr(self, "optimizer_", None) is None:
+            self._initialize_criterion()
+            self._initialize_optimizer()
+        self.callbacks = callbacks
+        self.valid_dataset_ = None
+        self.initialize_callbacks()
+        self.first_epoch_ = 0
+        self.interrupted_ = self.stopped_by_callback_ = False
         try:
-            return super().fit_loop(*args, **kwargs)
-        except KeyboardInterrupt:
-            # skorch ends the training quietly for both.
-            self.interrupted_ = not self.stopped_by_callback_
-            raise
+            self.notify("on_train_begin", X=train, y=None)
+            self.fit_loop(train)
+            self.notify("on_train_end", X=train, y=None)
+        finally:
+            self._forget_data()
+            self.callbacks, self.callbacks_ = None, []
+            self.module_.eval()
+        return self
 
-    def run_single_epoch(
-        self,
-        iterator: BatchIterator | None,
-        training: bool,
-        prefix: str,
-        step_fn: Callable[..., dict[str, torch.Tensor]],
-        **fit_params: Any,
-    ) -> None:
-        """Run all batches of one epoch.
+    @property
+    def best_epoch_(self) -> Any:
+        """The callback that remembers the best epoch, or None."""
+        return dict(self.callbacks_).get("best_epoch")
+
+    def finish(self) -> None:
+        """Let go of everything that prediction does not need."""
+        self._forget_data()
+        self.optimizer_ = self.scaler_ = self.criterion_ = self.ema_ = None
+        self.compiled_ = self.raw_state_ = self.averaged_state_ = None
+        self.augment, self.frozen_ = [], []
+        self.callbacks = None
+        self.callbacks_: list[Any] = []
+        self._trimmed_for_prediction = True
+        self.module_.eval()
+        self.module_.requires_grad_(True)
+        self.module_.zero_grad(set_to_none=True)
+
+    def _copy_of_state(self) -> dict[str, torch.Tensor]:
+        return {
+            name: value.detach().clone()
+            for name, value in self.module_.state_dict().items()
+        }
+
+    def _forget_data(self) -> None:
+        self.valid_dataset_ = self.valid_batches_ = None
+        self.sampling = self.epoch_weight = None
+
+    def check_loss(self, loss: float, batch: int, prefix: str) -> float:
+        """Return a loss, or refuse one that is not finite.
 
         Parameters
         ----------
-        iterator : BatchIterator or None
-            The batches; nothing happens without.
-        training : bool
-            Whether these are training steps.
+        loss : float
+            The loss.
+        batch : int
+            Number of the batch in the epoch, from 0.
         prefix : {"train", "valid"}
-            Start of the history's keys.
-        step_fn : callable
-            What to do with a batch.
-        **fit_params : dict
-            Ignored.
+            Where it comes from.
+
+        Returns
+        -------
+        float
+            The loss.
 
         Raises
         ------
         ValueError
-            If a loss is NaN or infinite.
+            If it is NaN or infinite.
         """
-        if iterator is None:
-            return
-        losses: list[Any] = []
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            loss: Any = step["loss"].detach()
-            if loss.device.type == "cpu":
-                loss = self._check_loss(loss.item(), len(losses), prefix)
-            losses.append(loss)
-            self.history.record_batch(f"{prefix}_loss", loss)
-            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
-            self.notify("on_batch_end", batch=batch, training=training, **step)
-        if losses and isinstance(losses[0], torch.Tensor):
-            # Fetching every loss would make the GPU wait after every step.
-            rows = self.history[-1]["batches"][-len(losses) :]
-            values = torch.stack(losses).tolist()
-            for i, (row, value) in enumerate(zip(rows, values, strict=True)):
-                row[f"{prefix}_loss"] = self._check_loss(value, i, prefix)
-        self.history.record(f"{prefix}_batch_count", len(losses))
-
-    def _check_loss(self, loss: float, batch: int, prefix: str) -> float:
         if math.isfinite(loss):
             return loss
+        epoch = len(self.history)
         where = "validation" if prefix == "valid" else "training"
+        step = f" (step {self.step_offset_ + batch + 1})" if prefix == "train" else ""
         raise ValueError(
-            f"{self.caller}: the {where} loss became {loss} in epoch "
-            f"{len(self.history)}, batch {batch + 1}. Training has diverged: lower lr "
-            f"(now {self.lr:g}), add warmup, check the scale of X (input_norm="
+            f"{self.caller}: the {where} loss became {loss} in epoch {epoch}, batch "
+            f"{batch + 1}{step}. Training has diverged: lower lr (now {self.lr:g}), "
+            f"add warmup or clip_grad, check the scale of X (input_norm="
             f"{self.input_norm!r})"
             + (", or use amp='bf16'." if self.amp_dtype == torch.float16 else ".")
         )
 
     # -- prediction -------------------------------------------------------------
 
-    def predict_logits(self, X: np.ndarray, batch_size: int) -> np.ndarray:
+    def predict_logits(self, X: Any, batch_size: int) -> np.ndarray:
         """Logits of windows, batch by batch, without a DataLoader.
 
         Parameters
         ----------
-        X : ndarray of shape (n_windows, ...)
+        X : ndarray of shape (n_windows, ...), or mapping of str to ndarray
             Windows of any number type.
         batch_size : int
             Number of windows at a time.
@@ -344,9 +445,35 @@ class VoteNet(PackedNet, BatchSteps):
             Logits.
         """
         self.module_.eval()
+        n = len(next(iter(X.values())) if isinstance(X, Mapping) else X)
         parts = []
         with torch.inference_mode():
-            for start in range(0, len(X), batch_size):
-                windows = to_float32(X[start : start + batch_size])
-                parts.append(self.infer(windows))
+            for start in range(0, n, batch_size):
+                rows = np.arange(start, min(start + batch_size, n))
+                parts.append(self.infer(gather(X, rows)))
             return torch.cat(parts).float().cpu().numpy()
+
+
+#: What may differ between the stages of a training, and its defaults.
+STAGE_PARAMETERS: dict[str, Any] = {
+    "max_epochs": 10,
+    "batch_size": 32,
+    "accumulate": 1,
+    "loss": "kl",
+    "loss_params": None,
+    "aux_weight": 1.0,
+    "optimizer": "adamw",
+    "optimizer_params": None,
+    "lr": 1e-3,
+    "backbone_lr": None,
+    "layer_decay": None,
+    "weight_decay": 0.0,
+    "clip_grad": None,
+    "ema": None,
+    "augment": (),
+    "evaluations_per_epoch": 1,
+    "sampling": None,
+    "epoch_weight": None,
+    "frozen_": (),
+    "stage_number": 0,
+}

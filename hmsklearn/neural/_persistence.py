@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,13 +19,14 @@ class PackedWeights(NamedTuple):
 
     Attributes
     ----------
-    layout : tuple of (str, str, tuple of int)
-        Name, type and shape of every tensor, in order.
+    layout : bytes
+        Name, type and shape of every tensor, in order: JSON, compressed, since the
+        names of a deep net say the same again and again.
     data : ndarray of uint8
         Their bytes, one after the other.
     """
 
-    layout: tuple[tuple[str, str, tuple[int, ...]], ...]
+    layout: bytes
     data: np.ndarray
 
 
@@ -48,15 +51,18 @@ def pack_weights(state: Mapping[str, torch.Tensor]) -> PackedWeights:
     24
     """
     tensors = {name: value.detach().cpu() for name, value in state.items()}
-    layout = tuple(
-        (name, str(value.dtype).removeprefix("torch."), tuple(value.shape))
+    layout = [
+        [name, str(value.dtype).removeprefix("torch."), list(value.shape)]
         for name, value in tensors.items()
-    )
+    ]
     parts = [
         value.contiguous().reshape(-1).view(torch.uint8).numpy()
         for value in tensors.values()
     ]
-    return PackedWeights(layout, np.concatenate(parts) if parts else np.empty(0, "u1"))
+    return PackedWeights(
+        zlib.compress(json.dumps(layout).encode(), 9),
+        np.concatenate(parts) if parts else np.empty(0, "u1"),
+    )
 
 
 def unpack_weights(packed: PackedWeights) -> dict[str, torch.Tensor]:
@@ -84,7 +90,8 @@ def unpack_weights(packed: PackedWeights) -> dict[str, torch.Tensor]:
     """
     state: dict[str, Any] = {}
     start = 0
-    for name, dtype_name, shape in packed.layout:
+    layout = json.loads(zlib.decompress(packed.layout))
+    for name, dtype_name, shape in layout:
         dtype = getattr(torch, dtype_name)
         stop = start + dtype.itemsize * int(np.prod(shape, dtype=np.int64))
         block = packed.data[start:stop]
@@ -94,7 +101,7 @@ def unpack_weights(packed: PackedWeights) -> dict[str, torch.Tensor]:
         state[name] = torch.empty(shape, dtype=dtype)
         state[name].view(-1).view(torch.uint8).numpy()[:] = block
         start = stop
-    if start != packed.data.nbytes or len(state) != len(packed.layout):
+    if start != packed.data.nbytes or len(state) != len(layout):
         raise ValueError(
             f"The saved weights hold {packed.data.nbytes} bytes, which does not match "
             "their layout: the file is damaged. Dump the estimator again."
@@ -142,9 +149,13 @@ class PackedNet(NeuralNet):
             "factory": self.factory,
             "factory_params": self.factory_params,
             "input_norm": self.input_norm,
+            "frontend": self.frontend,
+            "head": self.head,
+            "jitter": self.jitter,
             "caller": self.caller,
             "channels_last": self.channels_last,
             "batch_size": self.batch_size,
+            "reader": self.reader_,
             "weights": pack_weights(self.module_.state_dict()),
         }
 
@@ -152,7 +163,9 @@ class PackedNet(NeuralNet):
         """Build the module on the CPU and put the weights in."""
         settings = dict(state)
         weights = unpack_weights(settings.pop("weights"))
+        reader = settings.pop("reader")
         self.__init__(**settings)  # type: ignore[misc]
+        self.__dict__["reader_"] = reader
         # Building draws initial weights: not from the caller's random state.
         with torch.random.fork_rng(devices=[]):
             self._initialize_virtual_params()

@@ -2,46 +2,92 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hmsklearn._groups import check_groups
-from hmsklearn.neural._data import WindowDataset, check_batchable, split_rows
-from hmsklearn.neural._row_weights import VoteWeight, row_weights
+from hmsklearn.metrics import check_weight
+from hmsklearn.neural._data import WindowDataset, split_rows
 from hmsklearn.votes import check_votes, resolve_classes
 
-__all__ = ["prepare_fit"]
+__all__ = ["FitData", "prepare_fit"]
+
+
+@dataclass
+class FitData:
+    """Checked data of a training.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_windows, ...), or mapping of str to ndarray
+        All windows.
+    fractions : ndarray of shape (n_windows, n_classes)
+        Vote fractions.
+    total_votes : ndarray of shape (n_windows,)
+        Votes behind each window; NaN where unknown.
+    sample_weight : ndarray of shape (n_windows,), or None
+        Weights that the user gave.
+    eeg_id : ndarray of shape (n_windows,), or None
+        EEG that each window is from.
+    rows : ndarray of int
+        Windows to train on: not those of weight zero, not those validated on.
+    valid : WindowDataset or None
+        Windows to validate on.
+    classes : ndarray of shape (n_classes,)
+        Labels in column order.
+    """
+
+    X: Any
+    fractions: np.ndarray
+    total_votes: np.ndarray
+    sample_weight: np.ndarray | None
+    eeg_id: np.ndarray | None
+    rows: np.ndarray
+    valid: WindowDataset | None
+    classes: np.ndarray
+
+    @property
+    def votes_known(self) -> bool:
+        """Whether the number of votes of every window is known."""
+        return not bool(np.isnan(self.total_votes).any())
 
 
 def prepare_fit(
-    X: np.ndarray,
+    X: Any,
     y: Any,
     sample_weight: Any,
     groups: Any,
     X_val: Any,
     y_val: Any,
+    eeg_id: Any = None,
     *,
     classes: Any,
-    vote_weight: VoteWeight,
+    check_X: Callable[..., Any],
     validation_fraction: float | None,
+    validation_min_votes: float | None = None,
     random_state: np.random.RandomState,
     caller: str,
-) -> tuple[WindowDataset, WindowDataset | None, np.ndarray]:
+) -> FitData:
     """Check targets, weights and groups, and divide the windows.
 
     Parameters
     ----------
-    X : ndarray of shape (n_windows, ...)
+    X : ndarray of shape (n_windows, ...), or mapping of str to ndarray
         Checked windows.
-    y, sample_weight, groups, X_val, y_val
+    y, sample_weight, groups, X_val, y_val, eeg_id
         As in ``fit``.
     classes : "hms", "infer", None or sequence of labels
         See :func:`hmsklearn.votes.resolve_classes`.
-    vote_weight : {"linear", "log"}, callable or None
-        See :func:`hmsklearn.neural._row_weights.row_weights`.
+    check_X : callable
+        Checks `X_val`; called as ``check_X(X_val, caller=...)``.
     validation_fraction : float or None
         Share to validate on where `X_val` is not given; None for no validation.
+    validation_min_votes : float, optional
+        Windows with fewer votes are not validated on.
     random_state : RandomState
         Where the division is drawn from.
     caller : str
@@ -49,35 +95,45 @@ def prepare_fit(
 
     Returns
     -------
-    train : WindowDataset
-        Windows to train on, none of weight zero; weights have mean one.
-    valid : WindowDataset or None
-        Windows to validate on.
-    classes : ndarray of shape (n_classes,)
-        Labels in column order.
+    FitData
+        Checked data.
 
     Raises
     ------
     ValueError
         If anything does not fit.
 
+    Warns
+    -----
+    UserWarning
+        If there is a class that no window to train on has a vote for.
+
     Examples
     --------
-    >>> train, valid, classes = prepare_fit(
-    ...     np.zeros((3, 2, 8)), ["LPD", "GPD", "LPD"], [1, 1, 0], None, None, None,
-    ...     classes="hms", vote_weight=None, validation_fraction=None,
+    >>> data = prepare_fit(
+    ...     np.zeros((3, 2, 8)), ["a", "b", "a"], [1, 1, 0], None, None, None,
+    ...     classes="infer", check_X=None, validation_fraction=None,
     ...     random_state=np.random.RandomState(0), caller="doctest")
-    >>> len(train), valid, len(classes)
-    (2, None, 6)
+    >>> data.rows.tolist(), data.valid, data.classes.tolist()
+    ([0, 1], None, ['a', 'b'])
     """
+    n = _length(X)
     inferred = classes is None or (isinstance(classes, str) and classes == "infer")
     labels = resolve_classes(classes, y, caller=caller)
-    votes = check_votes(y, classes=classes, n_windows=X.shape[0], caller=caller)
-    weight = row_weights(sample_weight, vote_weight, votes.total_votes, caller=caller)
-    groups = check_groups(groups, X.shape[0], caller=caller)
-    valid = _given_validation(X, labels, X_val, y_val, caller)
+    votes = check_votes(y, classes=classes, n_windows=n, caller=caller)
+    weight = None
+    if sample_weight is not None:
+        weight = check_weight(sample_weight, n, caller)
+        if weight is not None and not weight.any():
+            raise ValueError(
+                f"{caller}: all weights are zero, nothing is left to train on. Check "
+                "sample_weight."
+            )
+    groups = check_groups(groups, n, caller=caller)
+    eeg_id = _check_eeg_id(eeg_id, n, caller)
+    valid = _given_validation(X, labels, X_val, y_val, check_X, caller)
 
-    rows = np.arange(X.shape[0]) if weight is None else np.flatnonzero(weight)
+    rows = np.arange(n) if weight is None else np.flatnonzero(weight)
     present = (votes.fractions[rows] > 0).any(axis=0)
     if inferred and present.sum() < 2:
         raise ValueError(
@@ -93,20 +149,69 @@ def prepare_fit(
             random_state=random_state,
             caller=caller,
         )
-        valid = WindowDataset(X, votes.fractions, rows=valid_rows)
+        valid = WindowDataset(X, votes.fractions, None, valid_rows, votes.total_votes)
+    if valid is not None and validation_min_votes is not None:
+        _keep_many_votes(valid, validation_min_votes, caller)
     if rows.size < 2:
         raise ValueError(
             f"{caller}: needs at least 2 samples (windows) to train on, got n_samples "
             f"= {rows.size}. Give more data."
         )
-    if weight is not None:
-        # Mean one over what is trained on: see VoteKLLoss.
-        weight = weight / weight[rows].mean()
-    return WindowDataset(X, votes.fractions, weight, rows), valid, labels
+    never = labels[~(votes.fractions[rows] > 0).any(axis=0)].tolist()
+    if never:
+        warnings.warn(
+            f"{caller}: no window to train on has a vote for {never}. The net can only "
+            "learn that it never occurs: give more data, folds that hold every class, "
+            "or other classes.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return FitData(
+        X, votes.fractions, votes.total_votes, weight, eeg_id, rows, valid, labels
+    )
+
+
+def _length(X: Any) -> int:
+    return len(next(iter(X.values()))) if isinstance(X, Mapping) else len(X)
+
+
+def _check_eeg_id(eeg_id: Any, n: int, caller: str) -> np.ndarray | None:
+    if eeg_id is None:
+        return None
+    values = np.asarray(eeg_id)
+    if values.shape != (n,):
+        raise ValueError(
+            f"{caller}: eeg_id has shape {values.shape}, expected ({n},), the EEG of "
+            "each window."
+        )
+    return values
+
+
+def _keep_many_votes(valid: WindowDataset, min_votes: float, caller: str) -> None:
+    assert valid.total_votes is not None  # given wherever a set is made here
+    total = valid.total_votes.numpy()[valid.rows]
+    if np.isnan(total).any():
+        raise ValueError(
+            f"{caller}: validation_min_votes={min_votes} needs the number of votes of "
+            "every window, and fractions do not tell it. Pass vote counts."
+        )
+    kept = valid.rows[total >= min_votes]
+    if kept.size == 0:
+        raise ValueError(
+            f"{caller}: none of the {total.size} windows to validate on has "
+            f"validation_min_votes={min_votes} votes; the most has {total.max():g}. "
+            "Lower it, or validate on more windows."
+        )
+    valid.rows = kept
 
 
 def _given_validation(
-    X: np.ndarray, labels: np.ndarray, X_val: Any, y_val: Any, caller: str
+    X: Any,
+    labels: np.ndarray,
+    X_val: Any,
+    y_val: Any,
+    check_X: Callable[..., Any],
+    caller: str,
 ) -> WindowDataset | None:
     if X_val is None and y_val is None:
         return None
@@ -115,16 +220,18 @@ def _given_validation(
         raise ValueError(
             f"{caller}: X_val and y_val go together, {missing} is missing."
         )
-    X_val = check_batchable(X_val, caller=f"{caller} (X_val)", ndim=(X.ndim,))
-    if X_val.shape[1:] != X.shape[1:]:
+    X_val = check_X(X_val, caller=f"{caller} (X_val)")
+    valid = WindowDataset(X_val)
+    expected = WindowDataset(X).window_shape
+    if valid.window_shape != expected:
         raise ValueError(
-            f"{caller}: windows of X_val have shape {X_val.shape[1:]}, those of X "
-            f"{X.shape[1:]}. Give X_val the same preprocessing."
+            f"{caller}: windows of X_val have shape {valid.window_shape}, those of X "
+            f"{expected}. Give X_val the same preprocessing."
         )
     votes = check_votes(
         y_val,
         classes=labels.tolist(),
-        n_windows=X_val.shape[0],
+        n_windows=len(valid),
         caller=f"{caller} (y_val)",
     )
-    return WindowDataset(X_val, votes.fractions)
+    return WindowDataset(X_val, votes.fractions, total_votes=votes.total_votes)

@@ -1,13 +1,16 @@
-"""What a net does with one batch: forward, loss, backward, step."""
+"""What a net does with one batch: augment, forward, loss, backward, step."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from skorch import NeuralNet
 from skorch.utils import TeeGenerator
+
+from hmsklearn.nets import NetOutput
 
 __all__ = ["BatchSteps"]
 
@@ -27,8 +30,8 @@ class BatchSteps(NeuralNet):
     True
     """
 
-    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
-        """One optimisation step.
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """One optimisation step, or a part of it where gradients are accumulated.
 
         Parameters
         ----------
@@ -40,11 +43,23 @@ class BatchSteps(NeuralNet):
         Returns
         -------
         dict
-            ``loss`` and ``y_pred`` (logits).
+            ``loss``, ``y_pred`` (logits) and ``fractions``, what was learned from:
+            augmentations change the votes too.
         """
-        self.optimizer_.zero_grad(set_to_none=True)
+        # The last batches of an epoch may be fewer than `accumulate`.
+        first = self.batch_in_epoch_ - self.batch_in_epoch_ % self.accumulate
+        self.share_ = 1.0 / min(self.accumulate, self.n_batches_ - first)
+        if self.batch_in_epoch_ == first:
+            self.optimizer_.zero_grad(set_to_none=True)
         step = self.train_step_single(batch, **fit_params)
-        # Callbacks, clipping for instance, see the true gradients.
+        self.batch_in_epoch_ += 1
+        complete = self.batch_in_epoch_ % self.accumulate == 0
+        if complete or self.batch_in_epoch_ == self.n_batches_:
+            self._optimize(batch)
+        return step
+
+    def _optimize(self, batch: Any) -> None:
+        # Callbacks, and clipping, see the true gradients.
         self.scaler_.unscale_(self.optimizer_)
         self.notify(
             "on_grad_computed",
@@ -52,13 +67,17 @@ class BatchSteps(NeuralNet):
             batch=batch,
             training=True,
         )
+        if self.clip_grad is not None:
+            parameters = [
+                p for group in self.optimizer_.param_groups for p in group["params"]
+            ]
+            torch.nn.utils.clip_grad_norm_(parameters, self.clip_grad)
         self.scaler_.step(self.optimizer_)
         self.scaler_.update()
-        return step
+        if self.ema_ is not None and self.ema_.per == "step":
+            self.ema_.update(self.module_)
 
-    def train_step_single(
-        self, batch: Any, **fit_params: Any
-    ) -> dict[str, torch.Tensor]:
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Forward and backward pass of one batch.
 
         Parameters
@@ -71,16 +90,23 @@ class BatchSteps(NeuralNet):
         Returns
         -------
         dict
-            ``loss`` and ``y_pred`` (logits).
+            ``loss``, ``y_pred`` (logits) and ``fractions``.
         """
         self._set_training(True)
-        inputs, fractions = batch
-        logits = self.infer(inputs)
-        loss = self.get_loss(logits, fractions, X=inputs, training=True)
-        self.scaler_.scale(loss).backward()
-        return {"loss": loss, "y_pred": logits}
+        inputs = self._on_device(batch[0])
+        inputs["fractions"] = self._to_device(batch[1])
+        inputs = self._augmented(inputs, after_frontend=False)
+        inputs["x"] = self._images_last(self.module_.prepare(inputs["x"]))
+        inputs = self._augmented(inputs, after_frontend=True)
+        fractions = inputs.pop("fractions")
+        with self._precision():
+            output = self._train_forward(inputs)
+        loss = self.get_loss(output, fractions, X=inputs, training=True)
+        self.scaler_.scale(loss * self.share_).backward()
+        logits = output.logits if isinstance(output, NetOutput) else output
+        return {"loss": loss, "y_pred": logits, "fractions": fractions}
 
-    def infer(self, x: Any, **fit_params: Any) -> torch.Tensor:
+    def infer(self, x: Any, **fit_params: Any) -> Any:
         """Logits of one batch.
 
         Parameters
@@ -92,47 +118,156 @@ class BatchSteps(NeuralNet):
 
         Returns
         -------
-        Tensor of shape (n_windows, n_classes)
-            Logits.
+        Tensor of shape (n_windows, n_classes), or NetOutput
+            Logits; in training also what the net gives beside them.
         """
-        batch = x if isinstance(x, Mapping) else {"x": x}
-        batch = {name: self._to_device(value) for name, value in batch.items()}
+        inputs = self._on_device(x if isinstance(x, Mapping) else {"x": x})
+        inputs["x"] = self._images_last(self.module_.prepare(inputs["x"]))
         # Validation and prediction run in float32, so that what is validated is what
         # predict_proba gives.
-        if self.amp_dtype is not None and self.module_.training:
-            with torch.autocast(torch.device(self.device).type, dtype=self.amp_dtype):
-                return self.module_(batch)
-        return self.module_(batch)
+        with self._precision():
+            return self.module_(inputs, prepared=True)
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> torch.Tensor:
-        """Loss of one batch; weighted in training, plain KL in validation.
+        """Loss of one batch; plain KL in validation.
 
         Parameters
         ----------
-        y_pred : Tensor of shape (n_windows, n_classes)
+        y_pred : Tensor of shape (n_windows, n_classes), or NetOutput
             Logits.
         y_true : Tensor of shape (n_windows, n_classes)
             Vote fractions.
         X : mapping of str to Tensor, optional
             The batch dict.
         training : bool, default=False
-            Whether this is a training step.
+            Whether this is a training step: the estimator's loss, weighted, with what
+            the net adds to it. Else the competition's KL.
 
         Returns
         -------
         Tensor
             Scalar.
         """
-        weight = X.get("sample_weight") if training and X is not None else None
-        if weight is not None:
-            weight = self._to_device(weight)
-        return self.criterion_(y_pred, self._to_device(y_true), sample_weight=weight)
+        fractions = self._to_device(y_true)
+        if not training:
+            logits = y_pred.logits if isinstance(y_pred, NetOutput) else y_pred
+            return self.kl_of(logits, fractions)
+        inputs = {} if X is None else X
+        weight, votes = (
+            None if value is None else self._to_device(value)
+            for value in (inputs.get("sample_weight"), inputs.get("total_votes"))
+        )
+
+        def loss_of(logits: torch.Tensor) -> torch.Tensor:
+            return self.criterion_(
+                logits, fractions, sample_weight=weight, total_votes=votes
+            )
+
+        if not isinstance(y_pred, NetOutput):
+            return loss_of(y_pred)
+        loss, total = loss_of(y_pred.logits), 1.0
+        for name, logits in y_pred.aux.items():
+            share = self.weight_of_aux(name)
+            loss = loss + share * loss_of(logits)
+            total += share
+        loss = loss / total
+        for extra in y_pred.losses.values():
+            loss = loss + extra
+        return loss
+
+    def kl_of(self, logits: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
+        """Mean KL divergence of what would be predicted, as the competition counts it.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n_windows, n_classes)
+            Output of the net.
+        fractions : Tensor of shape (n_windows, n_classes)
+            Vote fractions.
+
+        Returns
+        -------
+        Tensor
+            Scalar.
+        """
+        prob = self.probabilities(logits.float()).clamp(1e-15, 1 - 1e-15)
+        cost = torch.xlogy(fractions, fractions) - fractions * prob.log()
+        return cost.sum(dim=1).mean()
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Probabilities of logits, as the loss that they were trained with reads them.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n_windows, n_classes)
+            Output of the net.
+
+        Returns
+        -------
+        Tensor of shape (n_windows, n_classes), float64
+            Probabilities; rows sum to one.
+        """
+        if self.reader_ is None:
+            return torch.softmax(logits.double(), dim=1)
+        return self.reader_.probabilities(logits)
+
+    def weight_of_aux(self, name: str) -> float:
+        """Weight of an auxiliary head's loss.
+
+        Parameters
+        ----------
+        name : str
+            Name of the head.
+
+        Returns
+        -------
+        float
+            The estimator's `aux_weight`, of this head where it tells them apart.
+        """
+        if isinstance(self.aux_weight, Mapping):
+            return float(self.aux_weight.get(name, 0.0))
+        return float(self.aux_weight)
+
+    # -- on the device ----------------------------------------------------------
+
+    def _train_forward(self, inputs: dict[str, Any]) -> Any:
+        module = self.module_ if self.compiled_ is None else self.compiled_
+        return module(inputs, prepared=True)
+
+    def _augmented(
+        self, inputs: dict[str, Any], *, after_frontend: bool
+    ) -> dict[str, Any]:
+        for augmentation in self.augment:
+            if bool(augmentation.after_frontend) == after_frontend:
+                with torch.no_grad():
+                    inputs = augmentation.apply(inputs)
+        return inputs
+
+    def _precision(self) -> Any:
+        if self.amp_dtype is None or not self.module_.training:
+            return contextlib.nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=self.amp_dtype)
+
+    def _on_device(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: {key: self._to_device(one) for key, one in value.items()}
+            if isinstance(value, Mapping)
+            else self._to_device(value)
+            for name, value in inputs.items()
+        }
 
     def _to_device(self, value: torch.Tensor) -> torch.Tensor:
-        if self.channels_last and value.ndim == 4:
-            return value.to(
-                self.device, non_blocking=True, memory_format=torch.channels_last
-            )
-        return value.to(self.device, non_blocking=True)
+        value = value.to(self.device, non_blocking=True)
+        # Windows stored in 16 bits travel as such.
+        return value.float() if value.dtype == torch.float16 else value
+
+    def _images_last(self, x: Any) -> Any:
+        if not self.channels_last:
+            return x
+        if isinstance(x, Mapping):
+            return {name: self._images_last(value) for name, value in x.items()}
+        if x.ndim != 4:
+            return x
+        return x.contiguous(memory_format=torch.channels_last)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import timm
 from torch import nn
 
+from hmsklearn.nets import TimmNet
 from hmsklearn.neural._base import BaseNeuralClassifier
-from hmsklearn.neural._timm_weights import load_file_weights, load_pretrained_weights
 
 __all__ = ["TimmClassifier"]
 
@@ -24,12 +22,16 @@ class TimmClassifier(BaseNeuralClassifier):
     ----------
     backbone : str, default="tf_efficientnet_b0"
         Name of a model of timm, ``timm.list_models()``.
-    weights : None, "pretrained" or path, default=None
-        Weights to start from. None draws them at random and never uses the network.
-        A ``.pt``, ``.pth`` or ``.safetensors`` file holds a state dict of the
-        backbone (also inside a training checkpoint). ``"pretrained"`` takes timm's
-        own, from its cache or by download. The first convolution is adapted to the
-        number of planes, and a head for another number of classes is replaced.
+    pool : str, default=None
+        How the backbone's last map becomes features: ``"avg"``, ``"max"``,
+        ``"avgmax"`` (both, one after the other), ``"gem"`` (generalised mean, p = 3),
+        ``"gem_trainable"``, ``"attention"``; None is timm's own way.
+    stem : {"fresh"}, default=None
+        ``"fresh"`` puts a new 3x3 convolution of stride 2 in the place of the first.
+    stem_stride : int or pair of int, default=None
+        Other stride of the first convolution, ``(1, 2)`` to keep the height.
+    attention : {"triplet"}, default=None
+        Attention put into the backbone's blocks.
     drop_rate : float, default=0.0
         Dropout in front of the head.
     drop_path_rate : float, default=0.0
@@ -37,52 +39,13 @@ class TimmClassifier(BaseNeuralClassifier):
     backbone_params : dict, optional
         Further parameters of ``timm.create_model``, for instance
         ``{"global_pool": "max"}``.
-    classes : "hms", "infer" or sequence of labels, default="hms"
-        Labels in column order: the six patterns, those found in `y`, or a list.
-    max_epochs : int, default=10
-        Number of passes over the training windows.
-    batch_size : int, default=32
-        Number of windows in a batch, in training and prediction.
-    lr : float, default=1e-3
-        Highest learning rate of AdamW.
-    weight_decay : float, default=1e-2
-        Weight decay of AdamW, on kernels and matrices alone.
-    schedule : {"cosine", "constant"}, default="cosine"
-        How the learning rate goes on after the warm-up, step by step.
-    warmup : float, default=0.0
-        Share of all steps in which the rate rises.
-    min_lr : float, default=0.0
-        Rate at the end of the cosine.
-    vote_weight : {"linear", "log"}, callable or None, default=None
-        Weight of a window by its number of votes: in proportion, ``log(votes + 1)``,
-        or a function of the array of totals. Only relations matter. Needs counts.
-    input_norm : {"global", "window"} or None, default="global"
-        Subtract mean and divide by standard deviation: one number each, learned from
-        the training windows; those of each window; or not at all.
-    early_stopping : bool, default=False
-        Whether to validate after every epoch, stop when it no longer improves, and
-        return to the best epoch's weights.
-    validation_fraction : float, default=0.1
-        Share of the groups (of the windows without groups) to validate on when
-        `early_stopping` is on and ``fit`` gets no `X_val`.
-    patience : int, default=5
-        Number of epochs without improvement after which training stops.
-    amp : {"auto", "bf16", "fp16"} or None, default="auto"
-        Mixed precision of the training on a CUDA device.
-    device : str, default="auto"
-        ``"auto"`` (GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
-    callbacks : list of skorch callbacks, optional
-        Used as they are, so that what they record can be read after ``fit``; a saved
-        estimator carries them without it.
-    random_state : int, RandomState instance or None, default=None
-        Seed of initial weights, order of batches, dropout and validation split.
-    verbose : int, default=0
-        1 shows a progress bar with training loss and validation KL.
+    %(shared_parameters)s
 
     Attributes
     ----------
     net_ : skorch.NeuralNet
-        The trained net; timm's module is ``net_.module_.body``.
+        The trained net; timm's module is
+        ``net_.module_.body.backbone``.
     classes_ : ndarray of shape (n_classes,)
         Labels in column order.
     device_ : str
@@ -93,12 +56,7 @@ class TimmClassifier(BaseNeuralClassifier):
         Shape of one window.
     n_iter_ : int
         Number of epochs that ran.
-    best_epoch_ : int or None
-        Epoch whose weights were taken, with early stopping.
-    history_ : list of dict
-        For every epoch ``epoch``, ``train_loss`` (weighted KL), ``valid_kl`` (KL as
-        the competition counts it, NaN without validation), ``lr`` and ``duration``
-        in seconds.
+    %(shared_attributes)s
 
     Raises
     ------
@@ -144,52 +102,24 @@ class TimmClassifier(BaseNeuralClassifier):
         self,
         backbone: str = "tf_efficientnet_b0",
         *,
-        weights: str | Path | None = None,
+        pool: str | None = None,
+        stem: str | None = None,
+        stem_stride: int | Sequence[int] | None = None,
+        attention: str | None = None,
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         backbone_params: dict[str, Any] | None = None,
-        classes: str | Sequence[Any] | None = "hms",
-        max_epochs: int = 10,
-        batch_size: int = 32,
-        lr: float = 1e-3,
-        weight_decay: float = 1e-2,
-        schedule: str = "cosine",
-        warmup: float = 0.0,
-        min_lr: float = 0.0,
-        vote_weight: str | Callable[[np.ndarray], Any] | None = None,
-        input_norm: str | None = "global",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 5,
-        amp: str | None = "auto",
-        device: str = "auto",
-        callbacks: list[Any] | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
+        **shared: Any,
     ) -> None:
+        super().__init__(**shared)
         self.backbone = backbone
-        self.weights = weights
+        self.pool = pool
+        self.stem = stem
+        self.stem_stride = stem_stride
+        self.attention = attention
         self.drop_rate = drop_rate
         self.drop_path_rate = drop_path_rate
         self.backbone_params = backbone_params
-        self.classes = classes
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.warmup = warmup
-        self.min_lr = min_lr
-        self.vote_weight = vote_weight
-        self.input_norm = input_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.amp = amp
-        self.device = device
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _architecture(
         self, input_shape: tuple[int, ...], n_outputs: int
@@ -203,68 +133,29 @@ class TimmClassifier(BaseNeuralClassifier):
                 f"{caller}: backbone_params must not hold {sorted(own & set(extra))}; "
                 "the estimator sets them from the data and its own parameters."
             )
-        n_planes, height, width = input_shape
-        params = {
+        n_planes, *input_size = input_shape
+        params: dict[str, Any] = {
+            "n_chans": n_planes,
+            "n_outputs": n_outputs,
+            "input_size": tuple(input_size),
             "backbone": self.backbone,
-            "in_chans": n_planes,
-            "num_classes": n_outputs,
         }
-        if self.drop_rate:
-            params["drop_rate"] = self.drop_rate
-        if self.drop_path_rate:
-            params["drop_path_rate"] = self.drop_path_rate
-        config = timm.models.get_pretrained_cfg(self.backbone)
-        if config is not None and config.fixed_input_size:
-            # Transformers with position embeddings are built for one image size.
-            params["img_size"] = (height, width)
-        return build_backbone, {**params, **extra}
+        for name in (
+            "pool",
+            "stem",
+            "stem_stride",
+            "attention",
+            "drop_rate",
+            "drop_path_rate",
+            "backbone_params",
+        ):
+            value = getattr(self, name)
+            if value:
+                params[name] = value
+        return TimmNet, params
 
     def _architecture_name(self) -> str:
         return f"backbone {self.backbone!r}"
-
-    def _load_weights(self, body: nn.Module, factory_params: dict[str, Any]) -> None:
-        caller = type(self).__name__
-        if self.weights is None:
-            return
-        if isinstance(self.weights, str) and self.weights == "pretrained":
-            load_pretrained_weights(body, factory_params, caller=caller)
-        else:
-            load_file_weights(body, self.weights, caller=caller)
-
-
-def build_backbone(
-    backbone: str, in_chans: int, num_classes: int, **params: Any
-) -> nn.Module:
-    """Build a backbone with random weights; never touches the network.
-
-    Parameters
-    ----------
-    backbone : str
-        Name of the model.
-    in_chans : int
-        Number of planes.
-    num_classes : int
-        Number of classes.
-    **params : object
-        Further parameters of ``timm.create_model``.
-
-    Returns
-    -------
-    torch.nn.Module
-        The model.
-
-    Examples
-    --------
-    >>> build_backbone("test_efficientnet", 1, 6).num_classes
-    6
-    """
-    return timm.create_model(
-        backbone,
-        pretrained=False,
-        in_chans=in_chans,
-        num_classes=num_classes,
-        **params,
-    )
 
 
 def _check_backbone(backbone: Any, caller: str) -> None:

@@ -7,6 +7,12 @@ import torch
 from hmsklearn.metrics import kl_divergence
 from hmsklearn.votes import CLASSES
 
+# Small parts of the data hold no votes for some classes, and less than a batch.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*no window to train on has a vote"),
+    pytest.mark.filterwarnings("ignore:.*is larger than the data"),
+]
+
 
 def test_waveform_classifier_learns(waveform, data, more_data):
     clf = waveform(max_epochs=15).fit(data.X, data.votes)

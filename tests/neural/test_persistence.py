@@ -21,6 +21,12 @@ from hmsklearn.nets import create_net
 from hmsklearn.neural import _device
 from hmsklearn.neural._persistence import PackedWeights, pack_weights, unpack_weights
 
+# Small parts of the data hold no votes for some classes, and less than a batch.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*no window to train on has a vote"),
+    pytest.mark.filterwarnings("ignore:.*is larger than the data"),
+]
+
 
 class Hoarder(Callback):
     """A callback that keeps all it sees."""

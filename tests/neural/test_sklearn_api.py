@@ -141,10 +141,13 @@ class TestConventions:
     def test_shared_parameters_have_the_same_defaults(self, cls):
         own = {"architecture", "architecture_params"} | {
             "backbone",
-            "weights",
             "drop_rate",
             "drop_path_rate",
             "backbone_params",
+            "pool",
+            "stem",
+            "stem_stride",
+            "attention",
         }
         params, reference = cls().get_params(), WaveformClassifier().get_params()
         for name in set(params) - own:

@@ -1,0 +1,256 @@
+"""What happens in an epoch: batches, evaluations, who may end it; and its state."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+
+from hmsklearn.neural._data import WindowDataset
+
+__all__ = ["Epochs"]
+
+
+class Epochs(NeuralNet):
+    """The part of :class:`hmsklearn.neural._net.VoteNet` that runs the epochs.
+
+    Notes
+    -----
+    A stage of the training is ``max_epochs`` epochs. What it needs to go on after any
+    of them is its ``stage_state``.
+
+    Examples
+    --------
+    >>> issubclass(Epochs, NeuralNet)
+    True
+    """
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks; remember if one of them ends the training.
+
+        Parameters
+        ----------
+        method_name : str
+            Name of the event.
+        **cb_kwargs : dict
+            Arguments of the callbacks.
+        """
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            self.stopped_by_callback_ = True
+            raise
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **kwargs: Any) -> Any:
+        """Run the epochs; tell a user's Ctrl-C from a callback's stop.
+
+        Parameters
+        ----------
+        X : WindowDataset
+            Training windows.
+        y : object, optional
+            Ignored.
+        epochs : int, optional
+            Ignored: ``max_epochs`` and ``first_epoch_`` count.
+        **kwargs : dict
+            Ignored.
+
+        Returns
+        -------
+        self : VoteNet
+            The net.
+        """
+        self.check_training_readiness()
+        try:
+            self._run_epochs(X, self.valid_dataset_)
+        except KeyboardInterrupt:
+            self.interrupted_ = not self.stopped_by_callback_
+            raise
+        return self
+
+    def _run_epochs(self, train: WindowDataset, valid: WindowDataset | None) -> None:
+        both = {"dataset_train": train, "dataset_valid": valid}
+        batches = self.get_iterator(train, training=True)
+        batches.sampling = self.sampling
+        self.valid_batches_ = (
+            None if valid is None else self.get_iterator(valid, training=False)
+        )
+        self.n_batches_ = len(batches)
+        self.n_steps_ = self.max_epochs * self.n_batches_
+        for epoch in range(self.first_epoch_, self.max_epochs):
+            self.step_offset_ = epoch * self.n_batches_
+            if self.epoch_weight is not None:
+                train.set_weight(self.epoch_weight(epoch))
+            self.notify("on_epoch_begin", **both)
+            self.history.record("stage", self.stage_number)
+            self.run_single_epoch(
+                batches, training=True, prefix="train", step_fn=self.train_step
+            )
+            if self.ema_ is not None and self.ema_.per == "epoch":
+                self.ema_.update(self.module_)
+            with self.evaluated():
+                self.run_single_epoch(
+                    self.valid_batches_,
+                    training=False,
+                    prefix="valid",
+                    step_fn=self.validation_step,
+                )
+            self.notify("on_epoch_end", **both)
+            if self.after_epoch is not None:
+                self.after_epoch(self, epoch + 1)
+
+    #: Number of steps of the stage before this epoch.
+    step_offset_ = 0
+    #: Called with the net and the number of epochs that the stage has behind it.
+    after_epoch: Callable[[Any, int], None] | None = None
+
+    def evaluated(self) -> Any:
+        """Return a context in which the module has the weights that will predict.
+
+        Returns
+        -------
+        context manager
+            Averaged weights where there are any.
+        """
+        if self.ema_ is None:
+            return contextlib.nullcontext()
+        return self.ema_.swapped(self.module_)
+
+    def run_single_epoch(
+        self,
+        iterator: Any,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., dict[str, torch.Tensor]],
+        **fit_params: Any,
+    ) -> None:
+        """Run all batches of one epoch.
+
+        Parameters
+        ----------
+        iterator : BatchIterator or None
+            The batches; nothing happens without.
+        training : bool
+            Whether these are training steps.
+        prefix : {"train", "valid"}
+            Start of the history's keys.
+        step_fn : callable
+            What to do with a batch.
+        **fit_params : dict
+            Ignored.
+
+        Raises
+        ------
+        ValueError
+            If a loss is NaN or infinite.
+        """
+        if iterator is None:
+            return
+        losses: list[Any] = []
+        stops = self._evaluate_after(len(iterator)) if training else set()
+        self.batch_in_epoch_ = 0
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            loss: Any = step["loss"].detach()
+            if loss.device.type == "cpu":
+                loss = self.check_loss(loss.item(), len(losses), prefix)
+            losses.append(loss)
+            self.history.record_batch(f"{prefix}_loss", loss)
+            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            if len(losses) in stops:
+                self._evaluate_within(len(losses) / len(iterator))
+        if losses and isinstance(losses[0], torch.Tensor):
+            # Fetching every loss would make the GPU wait after every step.
+            rows = self.history[-1]["batches"][-len(losses) :]
+            values = torch.stack(losses).tolist()
+            for i, (row, value) in enumerate(zip(rows, values, strict=True)):
+                row[f"{prefix}_loss"] = self.check_loss(value, i, prefix)
+        self.history.record(f"{prefix}_batch_count", len(losses))
+
+    # -- evaluations within an epoch --------------------------------------------
+
+    def _evaluate_after(self, n_batches: int) -> set[int]:
+        """Numbers of batches after which to validate; the epoch's end is not one."""
+        if self.evaluations_per_epoch == 1 or self.valid_batches_ is None:
+            return set()
+        n = self.evaluations_per_epoch
+        return {round(i * n_batches / n) for i in range(1, n)} - {0, n_batches}
+
+    def _evaluate_within(self, share: float) -> None:
+        with self.evaluated(), torch.no_grad():
+            self._set_training(False)
+            total, n = 0.0, 0
+            for inputs, fractions in self.valid_batches_:
+                kl = self.get_loss(self.infer(inputs), fractions)
+                total, n = total + kl * len(fractions), n + len(fractions)
+            kl = self.check_loss(float(total) / n, 0, "valid")
+        done = len(self.history) - 1 + share
+        seen = self.history[-1].setdefault("evaluations", [])
+        seen.append((done, kl))
+        if self.best_epoch_ is not None:
+            self.best_epoch_.consider(self, done, kl)
+
+    # -- the state of a stage ---------------------------------------------------
+
+    def stage_state(self, epoch: int) -> dict[str, Any]:
+        """Everything that the rest of a stage depends on.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of epochs that the stage has behind it.
+
+        Returns
+        -------
+        dict
+            Weights, optimizer, averages, rates, random state.
+        """
+        device = torch.device(self.device)
+        return {
+            "epoch": epoch,
+            "module": self.module_.state_dict(),
+            "criterion": self.criterion_.state_dict(),
+            "optimizer": self.optimizer_.state_dict(),
+            "scaler": self.scaler_.state_dict(),
+            "ema": None if self.ema_ is None else self.ema_.state_dict(),
+            "callbacks": {
+                name: callback.state_dict()
+                for name, callback in self.callbacks_
+                if hasattr(callback, "load_state_dict")
+                and hasattr(callback, "state_dict")
+            },
+            "rng": torch.get_rng_state(),
+            "rng_cuda": (
+                torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+            ),
+            "history": list(self.history),
+        }
+
+    def load_stage_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to where a stage was.
+
+        Parameters
+        ----------
+        state : mapping
+            What ``stage_state`` gave.
+        """
+        self.first_epoch_ = state["epoch"]
+        self.module_.load_state_dict(state["module"])
+        self.criterion_.load_state_dict(state["criterion"])
+        self.optimizer_.load_state_dict(state["optimizer"])
+        self.scaler_.load_state_dict(state["scaler"])
+        if self.ema_ is not None:
+            self.ema_.load_state_dict(state["ema"])
+        callbacks = dict(self.callbacks_)
+        for name, saved in state["callbacks"].items():
+            callbacks[name].load_state_dict(saved)
+        self.history.clear()
+        self.history.extend(state["history"])
+        torch.set_rng_state(state["rng"])
+        if state["rng_cuda"] is not None and torch.device(self.device).type == "cuda":
+            torch.cuda.set_rng_state(state["rng_cuda"], torch.device(self.device))
