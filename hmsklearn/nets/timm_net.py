@@ -170,8 +170,8 @@ class TimmNet(BaseNet):
         if pool is None:
             self.num_features = remove_classifier(self.backbone, backbone)
         else:
-            self._uses_head, n_maps = remove_pooling(self.backbone, backbone)
-            self.pool = create_pool(pool, n_maps)
+            self._uses_head, self._n_maps = remove_pooling(self.backbone, backbone)
+            self.pool = create_pool(pool, self._n_maps)
             self.num_features = self.pool.num_features
             self.drop = nn.Dropout(drop_rate)
         self.reset_head(n_outputs)
@@ -231,7 +231,10 @@ class TimmNet(BaseNet):
             return maps[:, n_prefix:].transpose(1, 2)
         if isinstance(maps, torch.Tensor) and maps.ndim == 4:
             layout = str(getattr(self.backbone, "output_fmt", "NCHW"))
-            return maps.permute(0, 3, 1, 2) if layout.endswith("NHWC") else maps
+            if layout.endswith("NHWC"):
+                maps = maps.permute(0, 3, 1, 2)
+            if maps.shape[1] == self._n_maps:  # not every model tells its layout
+                return maps
         raise ValueError(
             f"TimmNet: {self.backbone_name!r} gives neither one map nor one sequence "
             "of tokens to pool. Leave pool None or take another backbone."
