@@ -26,6 +26,7 @@ from hmsklearn.nets.recurrent_net import RecurrentNet
 from hmsklearn.nets.residual3d import Residual3d
 from hmsklearn.nets.resnet1d_gru import ResNet1DGRU
 from hmsklearn.nets.squeezeformer import Squeezeformer
+from hmsklearn.nets.stem_merge_net import StemMergeNet
 from hmsklearn.nets.symmetric_net import SymmetricNet
 from hmsklearn.nets.timm_net import TimmNet
 from hmsklearn.nets.wavenet import WaveNet
@@ -54,6 +55,7 @@ __all__ = [
     "ResNet1DGRU",
     "Residual3d",
     "Squeezeformer",
+    "StemMergeNet",
     "SymmetricNet",
     "TimmNet",
     "WaveNet",

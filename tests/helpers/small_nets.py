@@ -109,6 +109,16 @@ SMALL = {
             "drop_rate": 0.0,
         },
     ),
+    "stem_merge": Small(
+        (3, 32, 32),
+        {
+            "backbone": "test_resnet",
+            "n_panels": 1,
+            "group_size": 2,
+            "width": 16,
+            "drop_rate": 0.0,
+        },
+    ),
     "wavenet_2d": Small(
         (4, 128),
         {

@@ -41,6 +41,7 @@ from hmsklearn.nets.layers.side_merge import SideMerge
 from hmsklearn.nets.layers.squeeze_excite import SqueezeExcite
 from hmsklearn.nets.layers.squeeze_excite3d import SqueezeExcite3d
 from hmsklearn.nets.layers.squeezeformer_block import SqueezeformerBlock
+from hmsklearn.nets.layers.stem_merge import StemMerge
 from hmsklearn.nets.layers.triplet_attention import (
     TripletAttention,
     add_triplet_attention,
@@ -94,6 +95,7 @@ __all__ = [
     "SqueezeExcite",
     "SqueezeExcite3d",
     "SqueezeformerBlock",
+    "StemMerge",
     "TripletAttention",
     "ViewFusion",
     "VoteHead",
