@@ -182,8 +182,19 @@ def encode_maps(net: TimmNet, x: torch.Tensor) -> torch.Tensor:
     -------
     Tensor of shape (n, n_maps, h, w)
         Maps.
+
+    Raises
+    ------
+    ValueError
+        If the backbone gives something else.
     """
     maps = net.backbone.forward_features(x)
-    if getattr(net.backbone, "output_fmt", "NCHW") == "NHWC":
+    if str(getattr(net.backbone, "output_fmt", "NCHW")).endswith("NHWC"):
         maps = maps.permute(0, 3, 1, 2)
+    if maps.ndim != 4 or maps.shape[1] != net.backbone.num_features:
+        raise ValueError(
+            f"TimmNet: {net.backbone_name!r} gives maps of shape {tuple(maps.shape)}, "
+            f"whose second axis is not the {net.backbone.num_features} maps. Take "
+            "another backbone."
+        )
     return maps

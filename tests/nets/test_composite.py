@@ -81,10 +81,24 @@ def test_maps_have_their_number_on_the_second_axis(backbone, size):
 
 def test_last_maps_of_other_layouts_are_turned():
     net = build_encoder("test", 1, (64, 96), backbone="test_efficientnet")
-    maps = torch.randn(2, 2, 3, 7)  # (n, h, w, maps)
+    maps = torch.randn(2, 2, 3, net.backbone.num_features)  # (n, h, w, maps)
     net.backbone.output_fmt = "NHWC"
     net.backbone.forward_features = lambda x: maps
     assert torch.equal(encode_maps(net, None), maps.permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 3, 256), (2, 6, 256)])
+def test_other_layouts_that_the_model_does_not_tell_are_refused(shape):
+    net = build_encoder("test", 1, (64, 96), backbone="test_efficientnet")
+    net.backbone.forward_features = lambda x: torch.zeros(shape)
+    with pytest.raises(ValueError, match="second axis is not the 256 maps"):
+        encode_maps(net, None)
+
+
+def test_maps_of_a_model_that_tells_its_layout():
+    net = Residual3d(1, 6, (2, 32, 64), backbone="test_mambaout", width=8).eval()
+    assert net.encoder.backbone.output_fmt == "NHWC"
+    assert net(torch.zeros(1, 1, 2, 32, 64)).shape == (1, 6)
 
 
 def test_tokens_are_refused():
