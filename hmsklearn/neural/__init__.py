@@ -10,6 +10,7 @@ from hmsklearn.neural._losses import (
     VoteKLLoss,
     VoteLoss,
 )
+from hmsklearn.neural._multi_view import MultiViewClassifier
 from hmsklearn.neural._row_weights import (
     DecayingVoteWeight,
     MinimumVoteWeight,
@@ -26,6 +27,7 @@ __all__ = [
     "FocalLoss",
     "Frontend",
     "MinimumVoteWeight",
+    "MultiViewClassifier",
     "SoftBCELoss",
     "TimmClassifier",
     "TwoLevelVoteWeight",

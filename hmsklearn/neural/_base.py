@@ -29,6 +29,7 @@ from hmsklearn.neural._device import (
 )
 from hmsklearn.neural._frontend import Frontend
 from hmsklearn.neural._net import VoteNet
+from hmsklearn.neural._persistence import pack_weights
 from hmsklearn.neural._plan import (
     find_jitter,
     plan_stages,
@@ -37,7 +38,12 @@ from hmsklearn.neural._plan import (
 )
 from hmsklearn.neural._prepare import FitData, prepare_fit
 from hmsklearn.neural._shared import share_parameters
-from hmsklearn.neural._weights import SpentWeights
+from hmsklearn.neural._weights import (
+    SpentWeights,
+    copy_statistics,
+    fitted_source,
+    load_weights,
+)
 from hmsklearn.votes import refuse_encoded_votes
 
 __all__ = ["BaseNeuralClassifier"]
@@ -189,6 +195,27 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         """How error messages call the architecture."""
         raise NotImplementedError
 
+    def _weights_name(self) -> str:
+        """Name by which a folder's file of weights is found."""
+        name = getattr(self, "backbone", None) or getattr(self, "architecture", "net")
+        return str(getattr(name, "__name__", name))
+
+    def _load_weights(self, net: VoteNet) -> None:
+        """Put weights to start from into a freshly built net."""
+        load_weights(
+            net.module_.body,
+            self.weights,
+            name=self._weights_name(),
+            caller=type(self).__name__,
+            backbone_params=net.factory_params.get("backbone_params"),
+        )
+
+    def _load_statistics(self, net: VoteNet) -> None:
+        """Normalise as the weights to start from have learned to expect."""
+        source = fitted_source(self.weights, caller=type(self).__name__)
+        if source is not None:
+            copy_statistics(source.module_.norm, net.module_.norm)
+
     def fit(
         self,
         X: Any,
@@ -254,14 +281,14 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         before = self._weights_before(data)
         with training_device(self.device, caller=caller) as device:
             net = self._new_net(X, data, device)
-            with seeded(seed, device), self._naming_memory(device):
+            with seeded(seed, device), self._naming_memory(device, net):
                 build_net(self, net, data, trained_rows(runs))
                 if before is not None:
-                    net.module_.load_state_dict(before)
+                    self._go_on_from(net, before)
                 self._run(net, runs, data)
         self._take(net, data, device)
-        best = runs[-1].best
-        self.best_epoch_ = None if best is None else best.epoch_
+        # Ctrl-C may come before the last stage.
+        self.best_epoch_ = getattr(runs[-1].best, "epoch_", None)
         if net.interrupted_:
             # The estimator is usable as it is; a script must still be stoppable.
             raise KeyboardInterrupt
@@ -323,9 +350,11 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
                 net, device, seed = self.net_, self.device_, seed + self.n_iter_
             else:
                 net = self._new_net(X, data, device)
-            with seeded(seed, device), self._naming_memory(device):
+            with seeded(seed, device), self._naming_memory(device, net):
                 if not going_on:
                     build_net(self, net, data, trained_rows([run]))
+                    # Built anew with this estimator's parameters, see run_update.
+                    net.optimizer_ = None
                 net.set_stage(run.settings).run_update(run.train, run.callbacks)
         self._take(net, data, device)
         self.best_epoch_ = None
@@ -512,12 +541,27 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         """How the input is normalised; by view where there are several."""
         return self.input_norm
 
-    def _naming_memory(self, device: str) -> Any:
-        return naming_memory(type(self).__name__, self.batch_size, device)
+    def _naming_memory(self, device: str, net: VoteNet | None = None) -> Any:
+        def batch_size() -> int:
+            # A stage may have one of its own.
+            return self.batch_size if net is None else net.batch_size
+
+        return naming_memory(type(self).__name__, batch_size, device)
+
+    def _go_on_from(self, net: VoteNet, before: dict[str, torch.Tensor]) -> None:
+        try:
+            net.module_.load_state_dict(before)
+        except RuntimeError as error:
+            raise ValueError(
+                f"{type(self).__name__}: warm_start=True goes on from the weights of "
+                f"the fit before, and they do not fit {self._architecture_name()} as "
+                f"it is now ({error}). Set warm_start=False, or put its parameters "
+                "back."
+            ) from error
 
     def _run(self, net: VoteNet, runs: list[StageRun], data: FitData) -> None:
         """Run the stages, from a checkpoint where one is asked for and there."""
-        checkpoint = self._checkpoint(data)
+        checkpoint = self._checkpoint(net, data)
         saved = None
         if checkpoint is not None and self.resume:
             saved = checkpoint.load()
@@ -587,7 +631,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         finally:
             net.module_ = trained
 
-    def _checkpoint(self, data: FitData) -> Checkpoint | None:
+    def _checkpoint(self, net: VoteNet, data: FitData) -> Checkpoint | None:
         if self.checkpoint is None:
             return None
         params = {
@@ -605,6 +649,8 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             data.eeg_id,
             data.rows,
             None if valid is None else valid.y,
+            # Those of an estimator or a file, or of the fit before.
+            pack_weights(net.module_.body.state_dict()).data,
         )
         return Checkpoint(self.checkpoint, type(self).__name__, mark)
 

@@ -73,6 +73,12 @@ class BatchIterator:
         full, rest = divmod(n, self.batch_size)
         return full + (rest > 1 or (rest == 1 and (full == 0 or self.batch_size == 1)))
 
+    @property
+    def sizes(self) -> list[int]:
+        """Number of windows in each batch of a pass."""
+        n = len(self)
+        return [self.batch_size] * (n - 1) + [self.n_rows - (n - 1) * self.batch_size]
+
     def __iter__(self) -> Iterator[Batch]:
         # Drawn here and not in the thread: the caller's random state goes on the same
         # way whether or not somebody gathers ahead.

@@ -13,7 +13,6 @@ from hmsklearn.nets.layers import InputNorm
 from hmsklearn.neural._data import gather, mean_and_std
 from hmsklearn.neural._net import VoteNet
 from hmsklearn.neural._prepare import FitData
-from hmsklearn.neural._weights import fitted_source, load_weights
 
 __all__ = ["build_net", "net_shape"]
 
@@ -69,32 +68,12 @@ def build_net(
         ) from error
     except ValueError as error:
         raise ValueError(f"{caller}: {name}: {error}") from error
-    load_weights(
-        net.module_.body,
-        estimator.weights,
-        name=_plain_name(estimator),
-        caller=caller,
-        backbone_params=net.factory_params.get("backbone_params"),
-    )
+    estimator._load_weights(net)
     if estimator.grad_checkpointing:
         _set_checkpointing(net.module_.body, name, caller)
     _set_statistics(net, data.X, rows, caller)
-    source = fitted_source(estimator.weights, caller=caller)
-    if source is not None and _same_norm(source.module_.norm, net.module_.norm):
-        # What its weights have learned to expect.
-        net.module_.norm.load_state_dict(source.module_.norm.state_dict())
+    estimator._load_statistics(net)
     _see_one_window(net, data, name, shape, caller)
-
-
-def _plain_name(estimator: Any) -> str:
-    name = getattr(estimator, "backbone", None) or getattr(
-        estimator, "architecture", type(estimator).__name__
-    )
-    return str(getattr(name, "__name__", name))
-
-
-def _same_norm(one: nn.Module, other: nn.Module) -> bool:
-    return one.state_dict().keys() == other.state_dict().keys()
 
 
 def net_shape(net: VoteNet, data: FitData) -> Any:
@@ -189,7 +168,7 @@ def _see_one_window(
     try:
         net.module_.eval()
         with torch.no_grad():
-            logits = net.infer(gather(data.X, data.rows[:1]))
+            logits = net.infer({"x": gather(data.X, data.rows[:1])})
     except torch.cuda.OutOfMemoryError:
         raise
     except (AssertionError, RuntimeError, ValueError, IndexError) as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import tempfile
+import types
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,10 +73,17 @@ def _text_of(value: Any) -> str:
         return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
     if hasattr(value, "get_params"):
         return f"{type(value).__name__}{_text_of(value.get_params(deep=False))}"
-    if callable(value):
+    if isinstance(value, functools.partial):
+        return _text_of([value.func, value.args, value.keywords])
+    if isinstance(value, types.MethodType):
+        return _text_of([value.__self__, value.__func__])
+    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
         # The default text of a function holds its address.
-        module = getattr(value, "__module__", type(value).__module__)
-        return f"{module}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+        code = getattr(value, "__code__", None)
+        does = "" if code is None else f"{code.co_code.hex()}{code.co_names}"
+        return f"{value.__module__}.{value.__qualname__}{does}"
+    if type(value).__repr__ is object.__repr__:
+        return f"{type(value).__qualname__}{_text_of(vars(value))}"
     return repr(value)
 
 

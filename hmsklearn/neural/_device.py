@@ -8,7 +8,7 @@ import re
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,15 +164,17 @@ def _lock_path(index: int) -> str:
 
 
 @contextlib.contextmanager
-def naming_memory(caller: str, batch_size: int, device: str) -> Iterator[None]:
+def naming_memory(
+    caller: str, batch_size: int | Callable[[], int], device: str
+) -> Iterator[None]:
     """Say in an error about memory how large the batches were, and what helps.
 
     Parameters
     ----------
     caller : str
         Name that starts the error message.
-    batch_size : int
-        Number of windows in a batch.
+    batch_size : int or callable
+        Number of windows in a batch, or what tells it when the error is there.
     device : str
         Where they are.
 
@@ -196,8 +198,9 @@ def naming_memory(caller: str, batch_size: int, device: str) -> Iterator[None]:
         full = isinstance(error, torch.cuda.OutOfMemoryError)
         if not full and "can't allocate memory" not in str(error):
             raise
+        n_windows = batch_size() if callable(batch_size) else batch_size
         raise RuntimeError(
-            f"{caller}: {device} ran out of memory with batch_size={batch_size}. Lower "
+            f"{caller}: {device} ran out of memory with batch_size={n_windows}. Lower "
             "batch_size and raise accumulate by as much, set grad_checkpointing=True, "
             f"or take a smaller net or windows. ({error})"
         ) from error

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from skorch import NeuralNet
 
+from hmsklearn.neural._batches import BatchIterator
 from hmsklearn.neural._data import WindowDataset
 
 __all__ = ["Epochs"]
@@ -73,13 +74,11 @@ class Epochs(NeuralNet):
 
     def _run_epochs(self, train: WindowDataset, valid: WindowDataset | None) -> None:
         both = {"dataset_train": train, "dataset_valid": valid}
-        batches = self.get_iterator(train, training=True)
-        batches.sampling = self.sampling
+        batches = self.training_batches(train)
         self.valid_batches_ = (
             None if valid is None else self.get_iterator(valid, training=False)
         )
-        self.n_batches_ = len(batches)
-        self.n_steps_ = self.max_epochs * self.n_batches_
+        self.count_steps(batches)
         for epoch in range(self.first_epoch_, self.max_epochs):
             self.step_offset_ = epoch * self.n_batches_
             if self.epoch_weight is not None:
@@ -101,6 +100,35 @@ class Epochs(NeuralNet):
             self.notify("on_epoch_end", **both)
             if self.after_epoch is not None:
                 self.after_epoch(self, epoch + 1)
+
+    def training_batches(self, train: WindowDataset) -> BatchIterator:
+        """Return what cuts the training windows into batches.
+
+        Parameters
+        ----------
+        train : WindowDataset
+            What to train on.
+
+        Returns
+        -------
+        BatchIterator
+            The batches of an epoch, of the windows that ``sampling`` draws.
+        """
+        batches = self.get_iterator(train, training=True)
+        batches.sampling = self.sampling
+        return batches
+
+    def count_steps(self, batches: BatchIterator) -> None:
+        """Note how many batches a stage has, and how many windows each of an epoch.
+
+        Parameters
+        ----------
+        batches : BatchIterator
+            The batches.
+        """
+        self.batch_sizes_ = batches.sizes
+        self.n_batches_ = len(batches)
+        self.n_steps_ = self.max_epochs * self.n_batches_
 
     #: Number of steps of the stage before this epoch.
     step_offset_ = 0

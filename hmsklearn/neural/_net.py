@@ -309,9 +309,7 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         if self.compiled and self.compiled_ is None:
             self._keep(compiled_=torch.compile(self.module_))
         self.initialize_callbacks()
-        n_batches = len(self.get_iterator(train, training=True))
-        self.n_steps_ = self.max_epochs * n_batches
-        self.n_batches_ = n_batches
+        self.count_steps(self.training_batches(train))
         self.first_epoch_ = 0
         self.interrupted_ = self.stopped_by_callback_ = False
         self.raw_state_: dict[str, torch.Tensor] | None = None
@@ -450,7 +448,7 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         with torch.inference_mode():
             for start in range(0, n, batch_size):
                 rows = np.arange(start, min(start + batch_size, n))
-                parts.append(self.infer(gather(X, rows)))
+                parts.append(self.infer({"x": gather(X, rows)}))
             return torch.cat(parts).float().cpu().numpy()
 
 

@@ -66,8 +66,9 @@ def plan_stages(estimator: Any, data: FitData) -> list[StageRun]:
                 else (f"{caller}: stage {number}")
             )
         check_training(stage.settings, who)
-        if number > 1:
-            _check_start(stage.start, stages[number - 2].settings, who)
+        _check_start(
+            stage.start, None if number == 1 else stages[number - 2].settings, who
+        )
         rows = data.rows
         if stage.chooses_rows:
             mask = stage_rows(
@@ -191,7 +192,14 @@ def trained_rows(runs: list[StageRun]) -> np.ndarray:
     return np.unique(np.concatenate([run.train.rows for run in runs]))
 
 
-def _check_start(start: str | None, before: dict[str, Any], caller: str) -> None:
+def _check_start(start: str | None, before: dict[str, Any] | None, caller: str) -> None:
+    if before is None:
+        if start in ("ema", "best"):
+            raise ValueError(
+                f"{caller}: start={start!r} takes weights of the stage before, and "
+                "this is the first one. Leave start out."
+            )
+        return
     if start == "ema" and before["ema"] is None:
         raise ValueError(
             f"{caller}: start='ema', but the stage before averages no weights. Give it "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 from typing import Any
 
 __all__ = ["SHARED_ATTRIBUTES", "SHARED_PARAMETERS", "share_parameters"]
@@ -206,9 +207,17 @@ def share_parameters(cls: type, base: type) -> None:
         (_ATTRIBUTES_MARK, SHARED_ATTRIBUTES),
     ):
         if cls.__doc__ and mark in cls.__doc__:
-            lines = text.rstrip("\n").split("\n")
+            left_out = getattr(cls, "_not_shared", ())
+            lines = _without(text, left_out).rstrip("\n").split("\n")
             margin = cls.__doc__.split(mark)[0].rsplit("\n", 1)[-1]
             cls.__doc__ = cls.__doc__.replace(mark, ("\n" + margin).join(lines))
+
+
+def _without(text: str, names: tuple[str, ...]) -> str:
+    """Leave some parameters out of their description."""
+    for name in names:
+        text = re.sub(rf"^{name} : .*\n(?: .*\n)*", "", text, flags=re.MULTILINE)
+    return text
 
 
 def _merge(cls: type, init: Any, own: list[inspect.Parameter], base: type) -> None:
@@ -218,6 +227,7 @@ def _merge(cls: type, init: Any, own: list[inspect.Parameter], base: type) -> No
         for parameter in inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         and parameter.name not in names
+        and parameter.name not in getattr(cls, "_not_shared", ())
     ]
     merged = [*own, *shared]
     known = [parameter.name for parameter in merged]

@@ -46,9 +46,11 @@ class BatchSteps(NeuralNet):
             ``loss``, ``y_pred`` (logits) and ``fractions``, what was learned from:
             augmentations change the votes too.
         """
-        # The last batches of an epoch may be fewer than `accumulate`.
+        # The last batches of an epoch may be fewer than `accumulate`, the very last
+        # one smaller: every window of a step counts the same.
         first = self.batch_in_epoch_ - self.batch_in_epoch_ % self.accumulate
-        self.share_ = 1.0 / min(self.accumulate, self.n_batches_ - first)
+        together = self.batch_sizes_[first : first + self.accumulate]
+        self.share_ = self.batch_sizes_[self.batch_in_epoch_] / sum(together)
         if self.batch_in_epoch_ == first:
             self.optimizer_.zero_grad(set_to_none=True)
         step = self.train_step_single(batch, **fit_params)
@@ -96,6 +98,8 @@ class BatchSteps(NeuralNet):
         inputs = self._on_device(batch[0])
         inputs["fractions"] = self._to_device(batch[1])
         inputs = self._augmented(inputs, after_frontend=False)
+        if "nan_share" in self.module_.extra_inputs:
+            inputs["nan_share"] = self.module_.frontend.missing(inputs["x"])
         inputs["x"] = self._images_last(self.module_.prepare(inputs["x"]))
         inputs = self._augmented(inputs, after_frontend=True)
         fractions = inputs.pop("fractions")

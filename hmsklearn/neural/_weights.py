@@ -20,6 +20,7 @@ from hmsklearn.nets.layers import TripletAttention
 __all__ = [
     "SpentWeights",
     "adapt_input_channels",
+    "copy_statistics",
     "fitted_source",
     "load_weights",
 ]
@@ -179,6 +180,29 @@ def adapt_input_channels(weight: torch.Tensor, n_channels: int) -> torch.Tensor:
         return weight.sum(dim=1, keepdim=True)
     turn = torch.arange(n_channels) % n_old
     return weight[:, turn] * (n_old / n_channels)
+
+
+def copy_statistics(source: nn.Module, norm: nn.Module) -> None:
+    """Take over the mean and deviation of another net's normalisation.
+
+    Parameters
+    ----------
+    source : torch.nn.Module
+        Normalisation of the net that weights come from.
+    norm : torch.nn.Module
+        Normalisation of the net that they go to; left alone if it is of another kind.
+
+    Examples
+    --------
+    >>> from hmsklearn.nets.layers import InputNorm
+    >>> source, norm = InputNorm("global"), InputNorm("global")
+    >>> source.set_statistics(3.0, 2.0)
+    >>> copy_statistics(source, norm)
+    >>> norm.mean.item()
+    3.0
+    """
+    if source.state_dict().keys() == norm.state_dict().keys():
+        norm.load_state_dict(source.state_dict())
 
 
 def _load_pretrained(
