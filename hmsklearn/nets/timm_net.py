@@ -73,6 +73,12 @@ class TimmNet(BaseNet):
         gives.
     reduction : tuple of int
         Pixels of the image for one of the last map, in height and width.
+    fresh_stem : bool
+        Whether the first convolution is a new one in the place of timm's.
+    backbone_params : dict
+        The parameter.
+    timm_names : frozenset of str
+        Names of the weights of timm's model, with those that the net leaves out.
 
     Raises
     ------
@@ -141,6 +147,8 @@ class TimmNet(BaseNet):
                 "poolings. Give one of them."
             )
         self.backbone_name = backbone
+        self.backbone_params = dict(backbone_params or {})
+        self.fresh_stem = stem == "fresh"
         self.backbone = build_backbone(
             backbone,
             n_chans,
@@ -150,6 +158,7 @@ class TimmNet(BaseNet):
             drop_path_rate=drop_path_rate,
             params=backbone_params,
         )
+        self.timm_names = frozenset(self.backbone.state_dict())
         factors = change_stem(self.backbone, backbone, stem=stem, stride=stem_stride)
         reduction = self.backbone.feature_info[-1]["reduction"]
         self.reduction = tuple(round(reduction * factor) for factor in factors)
