@@ -64,7 +64,7 @@ def sections_of(value):
 
 
 def fields_of(value):
-    """Fields of a dataclass or named tuple; they are described as attributes."""
+    """Fields of a dataclass or named tuple: described as attributes or parameters."""
     if dataclasses.is_dataclass(value):
         return {field.name for field in dataclasses.fields(value)}
     return set(getattr(value, "_fields", ()))
@@ -80,7 +80,8 @@ def test_docstring_follows_numpydoc(path):
     ]
     assert not problems, "\n".join([path, *problems])
     if fields:
-        described = sections_of(dict(OBJECTS)[path])["Attributes"]
+        sections = sections_of(dict(OBJECTS)[path])
+        described = sections["Attributes"] + sections["Parameters"]
         assert fields <= {parameter.name for parameter in described}
 
 

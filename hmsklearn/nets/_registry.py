@@ -45,6 +45,12 @@ class NetConfig:
         width)``.
     params : dict
         Parameters that the name implies; others may be given and go before them.
+
+    Examples
+    --------
+    >>> config = net_config("x3d_l")
+    >>> config.net.__name__, config.ndim, config.params
+    ('X3D', 5, {'depth_factor': 5.0})
     """
 
     net: Callable[..., nn.Module]

@@ -181,8 +181,10 @@ class TwoLevelVoteWeight:
     ----------
     max_few : float, default=7
         Up to so many votes are few.
-    few, many : float, default=0.25, 1.0
-        The weights.
+    few : float, default=0.25
+        Weight of windows with few votes.
+    many : float, default=1.0
+        Weight of the others.
 
     References
     ----------
