@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hmsklearn._groups import check_groups
 from hmsklearn.metrics import check_weight
@@ -183,6 +184,12 @@ def _check_eeg_id(eeg_id: Any, n: int, caller: str) -> np.ndarray | None:
         raise ValueError(
             f"{caller}: eeg_id has shape {values.shape}, expected ({n},), the EEG of "
             "each window."
+        )
+    missing = np.flatnonzero(pd.isna(values))
+    if missing.size:
+        raise ValueError(
+            f"{caller}: eeg_id is missing in {missing.size} rows (first in row "
+            f"{missing[0]}), which would all count as one EEG. Give each its own."
         )
     return values
 
