@@ -27,8 +27,10 @@ from hmsklearn.neural._device import (
     seeded,
     training_device,
 )
+from hmsklearn.neural._distributed import find_workers
 from hmsklearn.neural._frontend import Frontend
 from hmsklearn.neural._net import VoteNet
+from hmsklearn.neural._one_process import OneProcess
 from hmsklearn.neural._persistence import pack_weights
 from hmsklearn.neural._plan import (
     find_jitter,
@@ -271,20 +273,25 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         caller = type(self).__name__
         refuse_encoded_votes(caller, classes=self.classes)
         check_parameters(self)
+        workers = self._workers()
         X = self._check_X(X)
         random_state = check_random_state(self.random_state)
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         data = self._prepare(
             X, y, sample_weight, groups, X_val, y_val, eeg_id, random_state
         )
-        runs = plan_stages(self, data)
+        runs = plan_stages(self, data, quiet=not workers.is_main)
         before = self._weights_before(data)
-        with training_device(self.device, caller=caller) as device:
+        workers.check_same(lambda: self._mark(data), caller=caller)
+        device = workers.device(self.device)
+        with training_device(device, caller=caller) as device:
             net = self._new_net(X, data, device)
+            net.workers_ = workers
             with seeded(seed, device), self._naming_memory(device, net):
                 build_net(self, net, data, trained_rows(runs))
                 if before is not None:
                     self._go_on_from(net, before)
+                workers.draw_apart(seed, device)
                 self._run(net, runs, data)
         self._take(net, data, device)
         # Ctrl-C may come before the last stage.
@@ -330,6 +337,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         caller = type(self).__name__
         refuse_encoded_votes(caller, classes=self.classes)
         check_parameters(self)
+        workers = self._workers()
         going_on = hasattr(self, "net_")
         X = self._check_X(X, fitted=going_on)
         random_state = check_random_state(self.random_state)
@@ -345,7 +353,9 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         )
         _check_given_classes(classes, data.classes, caller)
         run = plan_update(self, data)
-        with training_device(self.device, caller=caller) as device:
+        workers.check_same(lambda: self._mark(data), caller=caller)
+        device = workers.device(self.device)
+        with training_device(device, caller=caller) as device:
             if going_on:
                 net, device, seed = self.net_, self.device_, seed + self.n_iter_
             else:
@@ -355,8 +365,15 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
                     build_net(self, net, data, trained_rows([run]))
                     # Built anew with this estimator's parameters, see run_update.
                     net.optimizer_ = None
+                net.workers_ = workers
+                workers.draw_apart(seed, device)
                 net.set_stage(run.settings).run_update(run.train, run.callbacks)
+        # A net that was saved has forgotten its history, the estimator has not.
+        gone = self.history_ if going_on and len(net.history) == 1 else None
         self._take(net, data, device)
+        if gone is not None:
+            self.history_ = pd.concat([gone, self.history_], ignore_index=True)
+            self.n_iter_ = len(self.history_)
         self.best_epoch_ = None
         return self
 
@@ -564,7 +581,9 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         checkpoint = self._checkpoint(net, data)
         saved = None
         if checkpoint is not None and self.resume:
-            saved = checkpoint.load()
+            # Processes on other machines need not see the folder.
+            saved = checkpoint.load() if net.workers_.is_main else None
+            saved = net.workers_.from_main(saved)
         course = Course(
             net,
             runs,
@@ -634,13 +653,20 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
     def _checkpoint(self, net: VoteNet, data: FitData) -> Checkpoint | None:
         if self.checkpoint is None:
             return None
+        # Those of an estimator or a file, or of the fit before.
+        start = pack_weights(net.module_.body.state_dict()).data
+        mark = self._mark(data, start)
+        return Checkpoint(self.checkpoint, type(self).__name__, mark)
+
+    def _mark(self, data: FitData, *more: np.ndarray) -> str:
+        """Name a training by everything that its result depends on."""
         params = {
             name: value
             for name, value in self.get_params(deep=False).items()
             if name not in _NOT_OF_THE_RESULT
         }
         valid = data.valid
-        mark = fingerprint(
+        return fingerprint(
             params,
             data.X,
             data.fractions,
@@ -649,10 +675,16 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             data.eeg_id,
             data.rows,
             None if valid is None else valid.y,
-            # Those of an estimator or a file, or of the fit before.
-            pack_weights(net.module_.body.state_dict()).data,
+            *more,
         )
-        return Checkpoint(self.checkpoint, type(self).__name__, mark)
+
+    def _workers(self) -> OneProcess:
+        return find_workers(
+            self.distributed,
+            self.device,
+            self.random_state,
+            caller=type(self).__name__,
+        )
 
     def _take(self, net: VoteNet, data: FitData, device: str) -> None:
         self.net_ = net
@@ -690,6 +722,10 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.allow_nan = self.frontend is not None
         tags.target_tags.multi_output = True
         return tags
+
+
+# Subclasses get their docstring when they are made; the base class here.
+share_parameters(BaseNeuralClassifier, BaseNeuralClassifier)
 
 
 def _cut(shape: tuple[int, ...], jitter: Any) -> tuple[int, ...]:

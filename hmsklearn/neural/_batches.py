@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from hmsklearn.neural._data import WindowDataset
+from hmsklearn.neural._one_process import OneProcess
 
 __all__ = ["BatchIterator", "ahead"]
 
@@ -36,6 +37,8 @@ class BatchIterator:
     sampling : object, optional
         Draws the rows of each pass: ``draw()`` gives an array of rows, always equally
         many, ``n_rows``.
+    workers : OneProcess, optional
+        The processes that train together; each gets its part of every batch.
 
     Notes
     -----
@@ -44,6 +47,7 @@ class BatchIterator:
 
     Examples
     --------
+    >>> import numpy as np
     >>> data = WindowDataset(np.zeros((5, 2, 4)))
     >>> [len(batch["x"]) for batch, _ in BatchIterator(data, 2)]
     [2, 3]
@@ -56,12 +60,14 @@ class BatchIterator:
         shuffle: bool = False,
         pin_memory: bool = False,
         sampling: Any = None,
+        workers: OneProcess | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.pin_memory = pin_memory
         self.sampling = sampling
+        self.workers = OneProcess() if workers is None else workers
 
     @property
     def n_rows(self) -> int:
@@ -79,17 +85,24 @@ class BatchIterator:
         n = len(self)
         return [self.batch_size] * (n - 1) + [self.n_rows - (n - 1) * self.batch_size]
 
+    @property
+    def weights(self) -> list[float]:
+        """Share of this process in each batch of a pass."""
+        return [self.workers.weight(size) for size in self.sizes]
+
     def __iter__(self) -> Iterator[Batch]:
         # Drawn here and not in the thread: the caller's random state goes on the same
         # way whether or not somebody gathers ahead.
         rows = self.dataset.rows if self.sampling is None else self.sampling.draw()
         if self.shuffle:
             rows = rows[torch.randperm(len(rows)).numpy()]
+        rows = self.workers.same(rows)
         n_batches = len(self)
         cuts = [i * self.batch_size for i in range(n_batches)] + [len(rows)]
 
         def gather(i: int) -> Batch:
-            inputs, target = self.dataset.batch(rows[cuts[i] : cuts[i + 1]])
+            part = self.workers.part(rows[cuts[i] : cuts[i + 1]])
+            inputs, target = self.dataset.batch(part)
             if self.pin_memory:
                 inputs = {name: _pinned(value) for name, value in inputs.items()}
                 target = target.pin_memory()

@@ -161,8 +161,8 @@ class Course:
         def write(net: VoteNet, epoch: int) -> None:
             if epoch % self.every == 0 or epoch == net.max_epochs:
                 assert self.checkpoint is not None
-                self.checkpoint.save(
-                    {"stage": run.number, "state": net.stage_state(epoch)}
-                )
+                state = {"stage": run.number, "state": net.stage_state(epoch)}
+                if net.workers_.is_main:
+                    self.checkpoint.save(state)
 
         return write

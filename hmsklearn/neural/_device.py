@@ -18,9 +18,11 @@ import torch
 __all__ = [
     "device_for_loading",
     "naming_memory",
+    "random_state",
     "resolve_amp",
     "resolve_device",
     "seeded",
+    "set_random_state",
     "training_device",
 ]
 
@@ -324,6 +326,50 @@ def seeded(seed: int, device: str) -> Iterator[None]:
             with torch.cuda.device(index):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def random_state(device: str) -> dict[str, Any]:
+    """State of the generators that a training draws from.
+
+    Parameters
+    ----------
+    device : str
+        Where it runs.
+
+    Returns
+    -------
+    dict of str to Tensor or None
+        That of torch and that of the GPU, if it is one.
+
+    Examples
+    --------
+    >>> random_state("cpu")["cuda"] is None
+    True
+    """
+    on_cuda = torch.device(device).type == "cuda"
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if on_cuda else None,
+    }
+
+
+def set_random_state(state: dict[str, Any], device: str) -> None:
+    """Go back to a state of the generators.
+
+    Parameters
+    ----------
+    state : dict
+        What :func:`random_state` gave.
+    device : str
+        Where the training runs now; a GPU's state counts on a GPU alone.
+
+    Examples
+    --------
+    >>> set_random_state(random_state("cpu"), "cpu")
+    """
+    torch.set_rng_state(state["cpu"])
+    if state["cuda"] is not None and torch.device(device).type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
 
 
 def _is_present(device: torch.device) -> bool:

@@ -11,6 +11,8 @@ from skorch import NeuralNet
 
 from hmsklearn.neural._batches import BatchIterator
 from hmsklearn.neural._data import WindowDataset
+from hmsklearn.neural._device import random_state, set_random_state
+from hmsklearn.neural._one_process import OneProcess
 
 __all__ = ["Epochs"]
 
@@ -75,9 +77,10 @@ class Epochs(NeuralNet):
     def _run_epochs(self, train: WindowDataset, valid: WindowDataset | None) -> None:
         both = {"dataset_train": train, "dataset_valid": valid}
         batches = self.training_batches(train)
-        self.valid_batches_ = (
-            None if valid is None else self.get_iterator(valid, training=False)
-        )
+        self.valid_batches_ = None
+        if valid is not None:
+            self.valid_batches_ = self.get_iterator(valid, training=False)
+            self.valid_batches_.workers = self.workers_
         self.count_steps(batches)
         for epoch in range(self.first_epoch_, self.max_epochs):
             self.step_offset_ = epoch * self.n_batches_
@@ -97,7 +100,7 @@ class Epochs(NeuralNet):
                     prefix="valid",
                     step_fn=self.validation_step,
                 )
-            self.notify("on_epoch_end", **both)
+            self._end_epoch(both)
             if self.after_epoch is not None:
                 self.after_epoch(self, epoch + 1)
 
@@ -116,6 +119,7 @@ class Epochs(NeuralNet):
         """
         batches = self.get_iterator(train, training=True)
         batches.sampling = self.sampling
+        batches.workers = self.workers_
         return batches
 
     def count_steps(self, batches: BatchIterator) -> None:
@@ -130,6 +134,19 @@ class Epochs(NeuralNet):
         self.n_batches_ = len(batches)
         self.n_steps_ = self.max_epochs * self.n_batches_
 
+    def _end_epoch(self, both: dict[str, Any]) -> None:
+        stop = False
+        try:
+            self.notify("on_epoch_end", **both)
+        except KeyboardInterrupt:
+            stop = True
+        # A callback may have judged by what its process has seen.
+        if self.workers_.any(stop):
+            self.stopped_by_callback_ = True
+            raise KeyboardInterrupt
+
+    #: The processes that train together.
+    workers_ = OneProcess()
     #: Number of steps of the stage before this epoch.
     step_offset_ = 0
     #: Called with the net and the number of epochs that the stage has behind it.
@@ -180,15 +197,16 @@ class Epochs(NeuralNet):
         losses: list[Any] = []
         stops = self._evaluate_after(len(iterator)) if training else set()
         self.batch_in_epoch_ = 0
-        for batch in iterator:
+        parts = zip(iterator, iterator.sizes, iterator.weights, strict=True)
+        for batch, size, self.part_ in parts:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            loss: Any = step["loss"].detach()
+            loss: Any = self.workers_.mean(step["loss"].detach(), self.part_)
             if loss.device.type == "cpu":
                 loss = self.check_loss(loss.item(), len(losses), prefix)
             losses.append(loss)
             self.history.record_batch(f"{prefix}_loss", loss)
-            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+            self.history.record_batch(f"{prefix}_batch_size", size)
             self.notify("on_batch_end", batch=batch, training=training, **step)
             if len(losses) in stops:
                 self._evaluate_within(len(losses) / len(iterator))
@@ -213,9 +231,13 @@ class Epochs(NeuralNet):
         with self.evaluated(), torch.no_grad():
             self._set_training(False)
             total, n = 0.0, 0
-            for inputs, fractions in self.valid_batches_:
+            batches = self.valid_batches_
+            for batch, size, part in zip(
+                batches, batches.sizes, batches.weights, strict=True
+            ):
+                inputs, fractions = batch
                 kl = self.get_loss(self.infer(inputs), fractions)
-                total, n = total + kl * len(fractions), n + len(fractions)
+                total, n = total + self.workers_.mean(kl, part) * size, n + size
             kl = self.check_loss(float(total) / n, 0, "valid")
         done = len(self.history) - 1 + share
         seen = self.history[-1].setdefault("evaluations", [])
@@ -238,7 +260,6 @@ class Epochs(NeuralNet):
         dict
             Weights, optimizer, averages, rates, random state.
         """
-        device = torch.device(self.device)
         return {
             "epoch": epoch,
             "module": self.module_.state_dict(),
@@ -252,10 +273,7 @@ class Epochs(NeuralNet):
                 if hasattr(callback, "load_state_dict")
                 and hasattr(callback, "state_dict")
             },
-            "rng": torch.get_rng_state(),
-            "rng_cuda": (
-                torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-            ),
+            "rng": self.workers_.gather(random_state(self.device)),
             "history": list(self.history),
         }
 
@@ -279,6 +297,9 @@ class Epochs(NeuralNet):
             callbacks[name].load_state_dict(saved)
         self.history.clear()
         self.history.extend(state["history"])
-        torch.set_rng_state(state["rng"])
-        if state["rng_cuda"] is not None and torch.device(self.device).type == "cuda":
-            torch.cuda.set_rng_state(state["rng_cuda"], torch.device(self.device))
+        rank, states = self.workers_.rank, state["rng"]
+        set_random_state(states[rank % len(states)], self.device)
+        if rank >= len(states):
+            # More processes than before: the new ones start streams of their own.
+            seed = int(torch.randint(2**62, ()))
+            self.workers_.draw_apart(seed, self.device)

@@ -18,6 +18,7 @@ from hmsklearn.neural._ema import WeightEMA, make_ema
 from hmsklearn.neural._epochs import Epochs
 from hmsklearn.neural._losses import VoteLoss, make_loss
 from hmsklearn.neural._module import NormalizedNet
+from hmsklearn.neural._one_process import OneProcess
 from hmsklearn.neural._optimizers import make_optimizer
 from hmsklearn.neural._persistence import PackedNet
 from hmsklearn.neural._steps import BatchSteps
@@ -304,6 +305,7 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         """
         self.valid_dataset_ = valid
         self._initialize_criterion()
+        self.workers_.copy_from_main(self.module_, self.criterion_)
         self._initialize_optimizer()
         self.ema_ = make_ema(self.module_, self.ema, caller=self.caller)
         if self.compiled and self.compiled_ is None:
@@ -348,6 +350,7 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
             self._initialize_criterion()
             self._initialize_optimizer()
         self.callbacks = callbacks
+        self.workers_.copy_from_main(self.module_, self.criterion_)
         self.valid_dataset_ = None
         self.initialize_callbacks()
         self.first_epoch_ = 0
@@ -358,6 +361,7 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
             self.notify("on_train_end", X=train, y=None)
         finally:
             self._forget_data()
+            self.workers_ = OneProcess()
             self.callbacks, self.callbacks_ = None, []
             self.module_.eval()
         return self
@@ -370,6 +374,7 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
     def finish(self) -> None:
         """Let go of everything that prediction does not need."""
         self._forget_data()
+        self.workers_ = OneProcess()
         self.optimizer_ = self.scaler_ = self.criterion_ = self.ema_ = None
         self.compiled_ = self.raw_state_ = self.averaged_state_ = None
         self.augment, self.frozen_ = [], []

@@ -28,7 +28,9 @@ from hmsklearn.neural._stages import parse_stages, stage_rows
 __all__ = ["find_jitter", "plan_stages", "plan_update", "trained_rows"]
 
 
-def plan_stages(estimator: Any, data: FitData) -> list[StageRun]:
+def plan_stages(
+    estimator: Any, data: FitData, *, quiet: bool = False
+) -> list[StageRun]:
     """Make the stages of a training, one if the estimator has no curriculum.
 
     Parameters
@@ -37,6 +39,8 @@ def plan_stages(estimator: Any, data: FitData) -> list[StageRun]:
         The estimator.
     data : FitData
         Its data.
+    quiet : bool, default=False
+        Whether no progress is shown, whatever `verbose` says.
 
     Returns
     -------
@@ -82,7 +86,9 @@ def plan_stages(estimator: Any, data: FitData) -> list[StageRun]:
                 _settings(stage.settings, data, train.rows, who),
                 train,
                 data.valid,
-                _callbacks(estimator, stage.settings, number, len(stages), data),
+                _callbacks(
+                    estimator, stage.settings, number, len(stages), data, quiet
+                ),
                 start=stage.start,
                 freeze=list(stage.freeze),
             )
@@ -316,11 +322,16 @@ def _changing_weight(
 
 
 def _callbacks(
-    estimator: Any, settings: dict[str, Any], number: int, n_stages: int, data: FitData
+    estimator: Any,
+    settings: dict[str, Any],
+    number: int,
+    n_stages: int,
+    data: FitData,
+    quiet: bool,
 ) -> list[Any]:
     rate = LearningRate(settings["schedule"], settings["warmup"], settings["min_lr"])
     callbacks: list[Any] = [("learning_rate", rate), *(estimator.callbacks or [])]
-    if estimator.verbose:
+    if estimator.verbose and not quiet:
         stage = f"stage {number}/{n_stages}" if n_stages > 1 else ""
         progress = Progress(
             type(estimator).__name__, stage, batches=estimator.verbose > 1

@@ -50,9 +50,12 @@ class BatchSteps(NeuralNet):
         # one smaller: every window of a step counts the same.
         first = self.batch_in_epoch_ - self.batch_in_epoch_ % self.accumulate
         together = self.batch_sizes_[first : first + self.accumulate]
-        self.share_ = self.batch_sizes_[self.batch_in_epoch_] / sum(together)
+        of_step = self.batch_sizes_[self.batch_in_epoch_] / sum(together)
+        self.share_ = of_step * self.part_
         if self.batch_in_epoch_ == first:
             self.optimizer_.zero_grad(set_to_none=True)
+            self.seen_ = 0.0
+        self.seen_ += self.share_
         step = self.train_step_single(batch, **fit_params)
         self.batch_in_epoch_ += 1
         complete = self.batch_in_epoch_ % self.accumulate == 0
@@ -60,7 +63,15 @@ class BatchSteps(NeuralNet):
             self._optimize(batch)
         return step
 
+    #: Share of this process in the batch.
+    part_ = 1.0
+
     def _optimize(self, batch: Any) -> None:
+        parameters = [
+            p for group in self.optimizer_.param_groups for p in group["params"]
+        ]
+        self.workers_.sum_gradients(parameters)
+        self.workers_.average_statistics(self.module_, self.seen_)
         # Callbacks, and clipping, see the true gradients.
         self.scaler_.unscale_(self.optimizer_)
         self.notify(
@@ -70,9 +81,6 @@ class BatchSteps(NeuralNet):
             training=True,
         )
         if self.clip_grad is not None:
-            parameters = [
-                p for group in self.optimizer_.param_groups for p in group["params"]
-            ]
             torch.nn.utils.clip_grad_norm_(parameters, self.clip_grad)
         self.scaler_.step(self.optimizer_)
         self.scaler_.update()

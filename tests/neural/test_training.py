@@ -19,6 +19,7 @@ from skorch.callbacks import (
 from torch import nn
 
 from hmsklearn.metrics import kl_divergence
+from hmsklearn.neural._batches import BatchIterator
 from hmsklearn.neural._data import WindowDataset
 from hmsklearn.neural._net import VoteNet
 
@@ -607,7 +608,10 @@ def test_losses_of_a_gpu_are_fetched_at_the_end():
     net = VoteNet(nn.Linear, {"in_features": 2, "out_features": 2}, None, caller="test")
     net.initialize()
     net.history.new_epoch()
-    batches = [({"x": torch.zeros(2, 2)}, torch.zeros(2, 2)) for _ in range(3)]
+    batches = [
+        BatchIterator(WindowDataset(np.zeros((2 * n, 2)), np.zeros((2 * n, 2))), 2)
+        for n in (3, 2)
+    ]
     losses = iter([1.0, 2.0, 6.0])
 
     class OnGpu(torch.Tensor):
@@ -616,7 +620,7 @@ def test_losses_of_a_gpu_are_fetched_at_the_end():
     def step(batch):
         return {"loss": torch.tensor(next(losses)).as_subclass(OnGpu), "y_pred": None}
 
-    net.run_single_epoch(batches, training=True, prefix="train", step_fn=step)
+    net.run_single_epoch(batches[0], training=True, prefix="train", step_fn=step)
     assert net.history[-1, "batches", :, "train_loss"] == [1.0, 2.0, 6.0]
     assert all(
         isinstance(row["train_loss"], float) for row in net.history[-1]["batches"]
@@ -624,4 +628,4 @@ def test_losses_of_a_gpu_are_fetched_at_the_end():
     losses = iter([1.0, float("nan")])
     net.history.new_epoch()
     with pytest.raises(ValueError, match=r"loss became nan in epoch 2, batch 2 "):
-        net.run_single_epoch(batches[:2], training=True, prefix="train", step_fn=step)
+        net.run_single_epoch(batches[1], training=True, prefix="train", step_fn=step)
