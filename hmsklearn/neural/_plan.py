@@ -86,9 +86,7 @@ def plan_stages(
                 _settings(stage.settings, data, train.rows, who),
                 train,
                 data.valid,
-                _callbacks(
-                    estimator, stage.settings, number, len(stages), data, quiet
-                ),
+                _callbacks(estimator, stage.settings, number, len(stages), data, quiet),
                 start=stage.start,
                 freeze=list(stage.freeze),
             )
