@@ -40,7 +40,15 @@ NAMES = {
     "metrics": ["kl_divergence", "kl_scorer", "make_kl_scorer"],
     "model_selection": ["oof_predict_proba"],
     "montage": ["CH_NAMES", "Montage", "get_montage"],
-    "neural": ["TimmClassifier", "WaveformClassifier"],
+    "neural": [
+        "Frontend",
+        "ImageClassifier",
+        "TimmClassifier",
+        "VideoClassifier",
+        "WaveformClassifier",
+        "fuse",
+        "unfuse",
+    ],
     "preprocessing": [
         "AmplitudeScaler",
         "ButterworthFilter",

@@ -3,6 +3,7 @@
 from hmsklearn.neural._base import BaseNeuralClassifier
 from hmsklearn.neural._frontend import Frontend
 from hmsklearn.neural._fuse import fuse, unfuse
+from hmsklearn.neural._image import ImageClassifier
 from hmsklearn.neural._losses import (
     DirichletMultinomialLoss,
     FocalLoss,
@@ -26,6 +27,7 @@ __all__ = [
     "DirichletMultinomialLoss",
     "FocalLoss",
     "Frontend",
+    "ImageClassifier",
     "MinimumVoteWeight",
     "MultiViewClassifier",
     "SoftBCELoss",

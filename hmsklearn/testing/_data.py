@@ -33,8 +33,8 @@ class CheckData:
         What `X` holds.
     X : ndarray or DataFrame
         ``(n, n_channels, n_times)`` windows in microvolt, ``(n, n_planes, height,
-        width)`` images, ``(n, n_models, n_classes)`` probabilities, all float32, or
-        rows of ``train.csv``.
+        width)`` images, or films with the frames in front of the height, ``(n,
+        n_models, n_classes)`` probabilities, all float32, or rows of ``train.csv``.
     votes : ndarray of shape (n, 6), int
         Vote counts.
     groups : ndarray of shape (n,), int
@@ -93,8 +93,8 @@ def make_check_data(
     kind : {"windows", "images", "probabilities", "rows"}, default="windows"
         What to simulate.
     shape : tuple of int, optional
-        Shape of one window: (n_channels, n_times), (n_planes, height, width) or
-        (n_models, n_classes). Ignored for rows.
+        Shape of one window: (n_channels, n_times), (n_planes, height, width),
+        (n_planes, n_frames, height, width) or (n_models, n_classes). Ignored for rows.
     n_windows : int, default=23
         Number of windows. All six classes occur from six on.
     random_state : int, RandomState instance or None, default=0
@@ -174,8 +174,8 @@ def _windows(
 def _images(
     rng: np.random.RandomState, label: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    height = np.linspace(0.0, 1.0, shape[1])[:, None]
-    centre = (label[:, None, None, None] + 0.5) / len(CLASSES)
+    height = np.linspace(0.0, 1.0, shape[-2])[:, None]
+    centre = (label.reshape(-1, *[1] * len(shape)) + 0.5) / len(CLASSES)
     band = np.exp(-((height - centre) ** 2) / 0.02)
     return band + 0.1 * rng.standard_normal((label.size, *shape))
 

@@ -277,12 +277,42 @@ CASES: tuple[CheckCase, ...] = (
     CheckCase("imaging.WaveformPlotter", lambda: {"height": 40, "width": 50}),
     CheckCase("imaging.WindowUnion", _views),
     CheckCase(
+        "neural.ImageClassifier",
+        _tiny_net(
+            architecture_params={
+                **{"embed_dim": 12, "depth": 1, "n_heads": 2},
+                **{"patch_size": 4, "stride": 4},
+            }
+        ),
+        kind="images",
+        shape=(2, 16, 16),
+        adapted_params=_TRAINED_IN_EARNEST,
+        adapted_shape=(2, 8, 8),
+        adapted_expected=_TRAINED_BY_STEPS,
+        single_precision=True,
+    ),
+    CheckCase(
         "neural.TimmClassifier",
         _tiny_net(backbone="test_efficientnet"),
         kind="images",
         shape=(2, 32, 32),
         adapted_params=_TRAINED_IN_EARNEST,
         adapted_shape=(2, 16, 16),
+        adapted_expected=_TRAINED_BY_STEPS,
+        single_precision=True,
+    ),
+    CheckCase(
+        "neural.VideoClassifier",
+        _tiny_net(
+            architecture_params={
+                **{"depth_factor": 0.2, "width_factor": 0.34},
+                **{"head_width": 16, "drop_rate": 0.0},
+            }
+        ),
+        kind="images",
+        shape=(2, 2, 16, 16),
+        adapted_params=_TRAINED_IN_EARNEST,
+        adapted_shape=(2, 2, 16, 16),
         adapted_expected=_TRAINED_BY_STEPS,
         single_precision=True,
     ),
