@@ -91,7 +91,7 @@ class BaseAugmentation(BaseEstimator):
         self,
         x: torch.Tensor,
         generator: torch.Generator | None = None,
-        **context: torch.Tensor | None,
+        **context: torch.Tensor | list[torch.Tensor] | None,
     ) -> dict[str, Any]:
         """Draw what is random, one value for each window.
 
@@ -101,8 +101,9 @@ class BaseAugmentation(BaseEstimator):
             Windows; their number, sizes and device matter, not their values.
         generator : torch.Generator, optional
             Where random numbers come from; torch's own of the device by default.
-        **context : Tensor
-            ``fractions`` and ``total_votes`` of the windows, for what depends on them.
+        **context : Tensor or list of Tensor
+            ``fractions`` and ``total_votes`` of the windows, for what depends on them,
+            and ``views``, all that :meth:`transform` will be given.
 
         Returns
         -------
@@ -218,9 +219,10 @@ class BaseAugmentation(BaseEstimator):
         x = batch["x"]
         several = isinstance(x, Mapping)
         chosen = self._choose_views(x) if several else []
-        first = x[chosen[0]] if several else x
+        views = [x[name] for name in chosen] if several else [x]
         fractions, votes = batch.get("fractions"), batch.get("total_votes")
-        params = self.draw(first, generator, fractions=fractions, total_votes=votes)
+        context = {"fractions": fractions, "total_votes": votes, "views": views}
+        params = self.draw(views[0], generator, **context)
         if several:
             changed = {name: self.transform(x[name], params, name) for name in chosen}
             out["x"] = {**x, **changed}

@@ -62,7 +62,8 @@ def read_windows(
     columns : sequence of str
         Columns to read, in the order of axis 1 of `out`.
     crop : int
-        Rows to skip at the start of each labelled window.
+        Rows to skip at the start of each labelled window; negative where the output
+        starts before it. What lies outside the file becomes NaN.
     caller : str
         Name that starts the error messages.
 
@@ -88,7 +89,12 @@ def read_windows(
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(caller, job, error) from error
     first = job.starts + crop
-    stop = first + out.shape[-1]
+    begin = np.maximum(first, 0)
+    end = np.minimum(first + out.shape[-1], table.num_rows)
+    places = list(zip(job.positions, begin, end, begin - first, strict=True))
+    for position, low, high, before in places:
+        out[position, :, :before] = np.nan
+        out[position, :, before + high - low :] = np.nan
     for index, name in enumerate(names):
         column = table.column(name)
         kind = column.type
@@ -98,8 +104,8 @@ def read_windows(
                 "Download the file again."
             )
         values = column.to_numpy()
-        for position, begin, end in zip(job.positions, first, stop, strict=True):
-            out[position, index] = values[begin:end]
+        for position, low, high, before in places:
+            out[position, index, before : before + high - low] = values[low:high]
 
 
 def _find_columns(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -36,9 +37,12 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     view : {"eeg", "spectrogram"}, default="eeg"
         What to read: the 50 s of EEG, or the 600 s of the organisers' spectrogram.
     window_seconds : float, optional
-        Length of the output, cut from the centre of the labelled window; all of it
+        Length of the output, around the centre of the labelled window; all of it
         by default (50 s or 600 s). Experts rated the central 10 s. A whole number
-        of samples; for spectrograms a multiple of 2 s.
+        of samples; for spectrograms a multiple of 2 s. Longer than the labelled
+        window, it takes in what the file holds before and after, as
+        :class:`hmsklearn.augmentation.WindowJitter` needs it; half of what is added
+        is then a whole number of samples as well (0.01 s or 4 s more at a time).
     ch_names : sequence of str, optional
         Electrodes to read, in this order, under any of their names (T3 or T7);
         all 20 by default. For spectrograms, panels out of LL, RL, LP, RP. Columns
@@ -50,6 +54,7 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     See Also
     --------
     hmsklearn.datasets.load_hms : Loads the table.
+    hmsklearn.augmentation.WindowJitter : Cuts windows out of longer ones in training.
 
     Notes
     -----
@@ -66,6 +71,12 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     frequency low to high, a row every 2 s, 300 of them. NaN and nulls of the files
     become NaN. A spectrogram offset that is odd is rounded down to a row.
 
+    Samples of a longer output that the file does not have, before its start or after
+    its end, are NaN in all channels. A file of exactly one labelled window, as those
+    of the test set are, has nothing but NaN around it. ``WindowJitter`` stays between
+    such ends; any other step of a pipeline would take them for lost samples, so that
+    filters refuse them and an imputer fills them in.
+
     ``fit`` learns nothing: it checks parameters, columns, folder and that every
     file exists. What is in the files is checked when they are read. Each file is
     opened once per call, however many rows refer to it, and only one file for each
@@ -73,7 +84,8 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
     References
     ----------
-    Kaggle, HMS - Harmful Brain Activity Classification, data page.
+    Kaggle, HMS - Harmful Brain Activity Classification, data page. The 3rd place
+    (discussion 492471) moved its windows within the record.
 
     Examples
     --------
@@ -88,6 +100,8 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     (1, 4, 100, 300)
     >>> HMSReader(window_seconds=10, ch_names=["T7", "T8"]).fit_transform(rows).shape
     (1, 2, 2000)
+    >>> HMSReader(window_seconds=83.33).fit_transform(rows).shape
+    (1, 20, 16666)
     >>> folder.cleanup()
     """
 
@@ -164,7 +178,7 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             for i in range(per_channel)
         ]
         out = np.empty((len(X), len(columns), width), dtype=np.float32)
-        crop = (view.window - width) // 2
+        crop = (view.window - width) // 2  # negative if longer, and then exact
         # Threads share `out`; a process would write into its own copy of it.
         Parallel(n_jobs=self.n_jobs, require="sharedmem")(
             delayed(read_windows)(
@@ -259,14 +273,17 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         if seconds is None:
             return view.window
         usable = isinstance(seconds, Real) and not isinstance(seconds, bool)
-        if usable and 0 < seconds <= view.seconds:
+        if usable and 0 < seconds < math.inf:
             width = round(float(seconds) / view.step)
-            if width >= 1 and abs(width * view.step - seconds) < 1e-6:
+            # Half a sample more on one side would move the centre.
+            centred = width <= view.window or (width - view.window) % 2 == 0
+            if width >= 1 and centred and abs(width * view.step - seconds) < 1e-6:
                 return width
         raise ValueError(
             f"{type(self).__name__}: window_seconds={seconds!r} is not usable with "
-            f"view={view.name!r}. Give None or a multiple of {view.step:g} s up to "
-            f"{view.seconds:g} s."
+            f"view={view.name!r}. Give None, a multiple of {view.step:g} s up to "
+            f"{view.seconds:g} s, or a multiple of {2 * view.step:g} s beyond them, "
+            "so that as many samples are added before as after."
         )
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -133,6 +133,107 @@ def test_whole_window_is_kept_as_it_is():
     np.testing.assert_array_equal(WindowJitter(9, random_state=0)(ramp()), ramp())
 
 
+def recorded(first, last, n=400, size=12):
+    """Ramps of two channels that are NaN outside the samples first to last."""
+    x = ramp(n, size)
+    x[..., : first - 1] = np.nan
+    x[..., last:] = np.nan
+    return x
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "starts"),
+    [
+        (4, 12, [4, 5, 6, 7, 8, 9]),
+        (1, 9, [1, 2, 3, 4, 5, 6]),
+        (4, 9, [4, 5, 6]),
+        (5, 8, [5]),
+        # Shorter than a window: the middle, 5 to 8, with what there is of it.
+        (6, 8, [5]),
+        (5, 7, [5]),
+    ],
+)
+def test_window_stays_within_the_record(first, last, starts):
+    x = recorded(first, last)
+    out = WindowJitter(4, random_state=0)(x)
+    assert out.shape == (400, 2, 4)
+    if last - first < 3:
+        np.testing.assert_array_equal(out, x[..., 4:8])
+        return
+    assert (np.diff(out) == 1).all()
+    found, counts = np.unique(out[:, 0, 0], return_counts=True)
+    assert found.tolist() == starts
+    assert (counts > 200 / len(starts)).all()
+
+
+def test_every_window_has_its_own_record():
+    x = np.concatenate([recorded(6, 12, 100), recorded(1, 8, 100), ramp(100, 12)])
+    x[0] = np.nan
+    out = WindowJitter(4, random_state=0)(x)[:, 0, 0]
+    assert np.isnan(out[0])
+    assert sorted(set(out[1:100])) == [6, 7, 8, 9]
+    assert sorted(set(out[100:200])) == [1, 2, 3, 4, 5]
+    assert sorted(set(out[200:])) == list(range(1, 10))
+
+
+def test_record_ends_and_largest_shift():
+    jitter = WindowJitter(4, max_shift=2, random_state=0)
+    starts = jitter(recorded(4, 12))[:, 0, 0]
+    assert sorted(set(starts)) == [4, 5, 6, 7]
+    # The record begins behind all that the shift allows.
+    x = recorded(8, 12)
+    np.testing.assert_array_equal(jitter(x), jitter.centre(x))
+
+
+def test_windows_that_are_not_drawn_are_central_whatever_the_record():
+    x = recorded(7, 12)
+    np.testing.assert_array_equal(WindowJitter(4, p=0.0)(x), x[..., 4:8])
+
+
+def test_lost_samples_are_no_end_of_the_record():
+    x = ramp(400, 12)
+    x[:, 0, :5] = np.nan  # one channel alone
+    x[:, :, 8] = np.nan  # all of them, within the record
+    out = WindowJitter(4, random_state=0)(x)[:, 1]
+    starts = np.nanmin(out - np.arange(4), axis=1)
+    assert sorted(set(starts)) == list(range(1, 10))
+
+
+def test_windows_without_nan_are_cut_as_ever():
+    """By the numbers that were drawn, over all places, to the sample."""
+    x = torch.from_numpy(ramp(500, 5000).astype(np.float32))
+    for max_shift, low, high in [(None, 0, 4000), (300, 1700, 2300)]:
+        jitter = WindowJitter(1000, max_shift=max_shift)
+        params = jitter.draw(x, torch.Generator().manual_seed(0))
+        start = low + (params["place"] * (high - low + 1)).floor()
+        assert jitter.transform(x, params)[:, 1, 0].tolist() == (start + 1).tolist()
+
+
+def test_views_of_one_length_are_cut_at_one_place():
+    x = torch.from_numpy(recorded(4, 12))
+    # The other view has lost the start of all that it shows; the record has not.
+    other = x.masked_fill(x < 8, torch.nan)
+    longer = torch.from_numpy(recorded(11, 20, size=40))
+    batch = {"x": {"other": other, "eeg": x, "longer": longer}}
+    generator = torch.Generator().manual_seed(0)
+    out = WindowJitter(4).apply(batch, generator)["x"]
+    starts = out["eeg"][:, 0, 0]
+    assert starts.unique().tolist() == [4, 5, 6, 7, 8, 9]
+    last = torch.tensor([4.0, 5, 6, 7, 8, 9]) + 3
+    kept = torch.where(last < 8, torch.nan, last)
+    for start, end in zip(range(4, 10), kept, strict=True):
+        ends = out["other"][starts == start, 0, -1].float()
+        torch.testing.assert_close(ends, end.expand(len(ends)), equal_nan=True)
+    assert out["longer"][:, 0, 0].unique().tolist() == list(range(11, 18))
+
+
+def test_images_have_ends_too():
+    x = recorded(4, 9)[:, :, None].repeat(3, axis=2)
+    x[:, 0, 0, :] = np.nan  # a row of one plane
+    out = WindowJitter(4, random_state=0)(x)
+    assert np.unique(out[:, 1, 2, 0]).tolist() == [4, 5, 6]
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

@@ -142,6 +142,85 @@ def test_the_rated_ten_seconds(root, rows):
     np.testing.assert_array_equal(X[0], expected_spectrogram(21, 3 + 140, 20))
 
 
+def expected_around(eeg_id, start, n, channels=range(20)):
+    """Samples of a file from `start` on, which may lie before it; NaN outside."""
+    place = np.arange(start, start + n)
+    inside = (place >= 0) & (place < EEG_LENGTHS[eeg_id])
+    return np.where(inside, expected_eeg(eeg_id, start, n, channels), np.nan)
+
+
+def test_windows_longer_than_the_labelled_one(root, rows):
+    X = HMSReader(root, window_seconds=70).fit_transform(rows)
+    assert X.shape == (3, 20, 14_000)
+    assert X.dtype == np.float32
+    # 6 s into a file of 80 s: it starts 800 samples late, and goes on long enough.
+    assert np.isnan(X[0]).all(axis=0).nonzero()[0].tolist() == list(range(800))
+    np.testing.assert_array_equal(X[0, :, 800:], expected_eeg(11, 0, 13_200))
+    # A file of 50 s has nothing around them.
+    assert np.isnan(X[1, :, :2000]).all()
+    np.testing.assert_array_equal(X[1, :, 2000:12_000], expected_eeg(12, 0))
+    assert np.isnan(X[1, :, 12_000:]).all()
+    # The last 50 s of a file: no sample follows.
+    np.testing.assert_array_equal(X[2, :, :12_000], expected_eeg(11, 4000, 12_000))
+    assert np.isnan(X[2, :, 12_000:]).all()
+
+
+@settings(
+    deadline=None,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    offset=st.integers(0, 30 * 200).map(lambda n: n / 200),
+    extra=st.integers(1, 8000),
+    channels=st.lists(st.integers(0, 19), min_size=1, max_size=4, unique=True),
+)
+def test_any_longer_window_has_the_same_centre(root, offset, extra, channels):
+    rows = pd.DataFrame({"eeg_id": [11, 12], "eeg_label_offset_seconds": [offset, 0.0]})
+    names = [CH_NAMES[i] for i in channels]
+    reader = HMSReader(root, window_seconds=50 + extra / 100, ch_names=names)
+    X = reader.transform(rows)
+    n = 10_000 + 2 * extra
+    start = round(offset * 200)
+    np.testing.assert_array_equal(X[0], expected_around(11, start - extra, n, channels))
+    np.testing.assert_array_equal(X[1], expected_around(12, -extra, n, channels))
+    labelled = HMSReader(root, ch_names=names).transform(rows)
+    np.testing.assert_array_equal(X[..., extra:-extra], labelled)
+
+
+def test_longer_spectrograms(root, rows):
+    X = HMSReader(root, view="spectrogram", window_seconds=640).transform(rows)
+    assert X.shape == (3, 4, 100, 320)
+    # Ten rows on either side: row 3 of 330 is the first of the labelled ones, then 0
+    # of 300, then 30 of 330.
+    assert np.isnan(X[0, ..., :7]).all()
+    np.testing.assert_array_equal(X[0, ..., 7:], expected_spectrogram(21, 0, 313))
+    assert np.isnan(X[1, ..., :10]).all()
+    np.testing.assert_array_equal(X[1, ..., 10:310], expected_spectrogram(22, 0))
+    assert np.isnan(X[1, ..., 310:]).all()
+    np.testing.assert_array_equal(X[2, ..., :310], expected_spectrogram(21, 20, 310))
+    assert np.isnan(X[2, ..., 310:]).all()
+
+
+def test_test_rows_have_nothing_around_them(root):
+    rows = pd.DataFrame({"spectrogram_id": [41], "eeg_id": [31]})
+    X = HMSReader(root, window_seconds=50.02).transform(rows)
+    np.testing.assert_array_equal(X[0, :, 2:-2], expected_eeg(31, 0))
+    assert np.isnan(X[0, :, [0, 1, -2, -1]]).all()
+    X = HMSReader(root, view="spectrogram", window_seconds=604).transform(rows)
+    np.testing.assert_array_equal(X[0, ..., 1:-1], expected_spectrogram(41, 0))
+    assert np.isnan(X[0, ..., [0, -1]]).all()
+
+
+def test_threads_change_nothing_in_longer_windows(root, rows):
+    many = rows.iloc[[2, 0, 1, 0, 2]]
+    one, two = (
+        HMSReader(root, window_seconds=120, n_jobs=n).transform(many) for n in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one[[0, 1]], one[[4, 3]])
+
+
 def test_channels_by_any_name_and_in_any_order(root, rows):
     reader = HMSReader(root, ch_names=["O2", "T7", "ecg"])
     X = reader.fit_transform(rows)
@@ -255,6 +334,9 @@ def test_each_file_is_opened_once(root, rows, monkeypatch):
     assert opened == []
     HMSReader(root).transform(many)
     assert sorted(opened) == ["11.parquet", "12.parquet"]
+    opened.clear()
+    HMSReader(root, window_seconds=70).transform(many)
+    assert sorted(opened) == ["11.parquet", "12.parquet"]
 
 
 # ------------------------------------------------------------------ where it reads
@@ -317,11 +399,16 @@ def test_root_that_is_no_path(rows):
     [
         ({"view": "eegs"}, r"view='eegs' is not known"),
         ({"window_seconds": 0}, "window_seconds=0 is not usable"),
-        ({"window_seconds": 51}, r"up to 50 s"),
+        ({"window_seconds": 49.9999}, r"up to 50 s"),
+        ({"window_seconds": 50.005}, r"up to 50 s, or a multiple of 0.01 s beyond"),
+        ({"window_seconds": 70.0049}, r"up to 50 s, or a multiple of 0.01 s beyond"),
+        ({"window_seconds": float("inf")}, "window_seconds=inf"),
+        ({"window_seconds": float("nan")}, "window_seconds=nan"),
         ({"window_seconds": 0.0033}, "window_seconds=0.0033"),
         ({"window_seconds": True}, "window_seconds=True"),
         ({"window_seconds": "all"}, "window_seconds='all'"),
         ({"view": "spectrogram", "window_seconds": 51}, "multiple of 2 s up to 600"),
+        ({"view": "spectrogram", "window_seconds": 602}, "a multiple of 4 s beyond"),
         ({"ch_names": "Cz"}, "must be a list of names"),
         ({"ch_names": [1]}, "must be a list of names"),
         ({"ch_names": []}, "empty or names a channel twice"),
@@ -478,7 +565,7 @@ def test_words_in_a_file(root, rows):
         HMSReader(root).transform(rows)
 
 
-@pytest.mark.parametrize("window_seconds", [None, 10])
+@pytest.mark.parametrize("window_seconds", [None, 10, 70])
 def test_offset_past_the_end(root, rows, window_seconds):
     rows.loc[60, "eeg_label_offset_seconds"] = 32.0
     message = (
