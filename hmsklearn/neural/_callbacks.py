@@ -28,6 +28,8 @@ class BestEpoch(Callback):
         times; 0 before the first validation.
     kl_ : float
         Its validation KL.
+    stopped_ : bool
+        Whether patience is out.
 
     Notes
     -----
@@ -55,6 +57,7 @@ class BestEpoch(Callback):
         """
         self.epoch_: float = 0
         self.kl_ = math.inf
+        self.stopped_ = False
         self.state_: dict[str, torch.Tensor] = {}
 
     def consider(self, net: Any, epoch: float, kl: float) -> bool:
@@ -102,6 +105,7 @@ class BestEpoch(Callback):
         epoch, kl = net.history[-1, ("epoch", "valid_loss")]
         better = self.consider(net, epoch, kl)
         if not better and epoch - math.ceil(self.epoch_) >= self.patience:
+            self.stopped_ = True
             raise KeyboardInterrupt
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -130,9 +134,14 @@ class BestEpoch(Callback):
         Returns
         -------
         dict
-            Best epoch, its KL and weights.
+            Best epoch, its KL and weights, and whether patience is out.
         """
-        return {"epoch": self.epoch_, "kl": self.kl_, "state": self.state_}
+        return {
+            "epoch": self.epoch_,
+            "kl": self.kl_,
+            "stopped": self.stopped_,
+            "state": self.state_,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what an interrupted training knew.
@@ -143,6 +152,7 @@ class BestEpoch(Callback):
             What ``state_dict`` gave.
         """
         self.epoch_, self.kl_ = state["epoch"], state["kl"]
+        self.stopped_ = state["stopped"]
         self.state_ = dict(state["state"])
 
 

@@ -157,9 +157,9 @@ class Course:
         elif start == "fresh" and self.rebuild is not None:
             module.load_state_dict(self.rebuild())
 
-    def _writer(self, run: StageRun) -> Callable[[VoteNet, int], None]:
-        def write(net: VoteNet, epoch: int) -> None:
-            if epoch % self.every == 0 or epoch == net.max_epochs:
+    def _writer(self, run: StageRun) -> Callable[[VoteNet, int, bool], None]:
+        def write(net: VoteNet, epoch: int, over: bool) -> None:
+            if epoch % self.every == 0 or over:
                 assert self.checkpoint is not None
                 state = {"stage": run.number, "state": net.stage_state(epoch)}
                 if net.workers_.is_main:

@@ -100,9 +100,7 @@ class Epochs(NeuralNet):
                     prefix="valid",
                     step_fn=self.validation_step,
                 )
-            self._end_epoch(both)
-            if self.after_epoch is not None:
-                self.after_epoch(self, epoch + 1)
+            self._end_epoch(both, epoch + 1)
 
     def training_batches(self, train: WindowDataset) -> BatchIterator:
         """Return what cuts the training windows into batches.
@@ -134,23 +132,32 @@ class Epochs(NeuralNet):
         self.n_batches_ = len(batches)
         self.n_steps_ = self.max_epochs * self.n_batches_
 
-    def _end_epoch(self, both: dict[str, Any]) -> None:
+    def _end_epoch(self, both: dict[str, Any], epoch: int) -> None:
         stop = False
         try:
             self.notify("on_epoch_end", **both)
         except KeyboardInterrupt:
             stop = True
         # A callback may have judged by what its process has seen.
-        if self.workers_.any(stop):
+        stop = self.workers_.any(stop)
+        # Another callback's stop is not the end: without it, training would go on.
+        over = epoch == self.max_epochs or (stop and self._is_out_of_patience())
+        if self.after_epoch is not None and (over or not stop):
+            self.after_epoch(self, epoch, over)
+        if stop:
             self.stopped_by_callback_ = True
             raise KeyboardInterrupt
+
+    def _is_out_of_patience(self) -> bool:
+        return self.best_epoch_ is not None and self.best_epoch_.stopped_
 
     #: The processes that train together.
     workers_ = OneProcess()
     #: Number of steps of the stage before this epoch.
     step_offset_ = 0
-    #: Called with the net and the number of epochs that the stage has behind it.
-    after_epoch: Callable[[Any, int], None] | None = None
+    #: Called with the net, the number of epochs that the stage has behind it, and
+    #: whether they were its last.
+    after_epoch: Callable[[Any, int, bool], None] | None = None
 
     def evaluated(self) -> Any:
         """Return a context in which the module has the weights that will predict.
@@ -295,6 +302,8 @@ class Epochs(NeuralNet):
         callbacks = dict(self.callbacks_)
         for name, saved in state["callbacks"].items():
             callbacks[name].load_state_dict(saved)
+        if self._is_out_of_patience():
+            self.first_epoch_ = self.max_epochs
         self.history.clear()
         self.history.extend(state["history"])
         rank, states = self.workers_.rank, state["rng"]
