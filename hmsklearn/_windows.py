@@ -22,6 +22,7 @@ _DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
 _AXES = {
     3: "(n_windows, n_channels, n_times)",
     4: "(n_windows, n_planes, height, width)",
+    5: "(n_windows, n_planes, n_frames, height, width)",
 }
 
 

@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 from hmsklearn._compat import BaseComposition, VisualBlock
+from hmsklearn._params import check_choice
 from hmsklearn.nets import build_multi_view
 from hmsklearn.neural._base import BaseNeuralClassifier
 from hmsklearn.neural._data import check_batchable
@@ -263,7 +264,16 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
                 f"{caller}: branches must be a list of (name, estimator), got "
                 f"{self.branches!r}."
             )
-        self._validate_names([name for name, _ in self.branches])
+        names = [name for name, _ in self.branches]
+        self._validate_names(names)
+        # What torch refuses as the name of a module.
+        taken = [name for name in names if "." in name or hasattr(nn.ModuleDict, name)]
+        if taken:
+            raise ValueError(
+                f"{caller}: {taken[0]!r} cannot be the name of a branch. Give a word "
+                "without a dot that torch.nn.ModuleDict has no attribute of, and name "
+                "the view that it looks at in views."
+            )
         branches = {}
         for name, branch in self.branches:
             if isinstance(branch, FrozenEstimator):
@@ -331,7 +341,15 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
     def _architecture(
         self, input_shape: dict[str, tuple[int, ...]], n_outputs: int
     ) -> tuple[Callable[..., nn.Module], dict[str, Any]]:
+        caller = type(self).__name__
         branches = self._branches()
+        check_choice(self.fusion, "fusion", ("concat", "attention"), caller=caller)
+        unknown = sorted(set(self.nan_loss or ()) - set(branches))
+        if unknown:
+            raise ValueError(
+                f"{caller}: nan_loss names {unknown}, which are no branches. Known are "
+                f"{list(branches)}."
+            )
         specs = [
             (name, *branch._architecture(input_shape[name], n_outputs))
             for name, branch in branches.items()

@@ -177,6 +177,9 @@ class BatchSteps(NeuralNet):
                 logits, fractions, sample_weight=weight, total_votes=votes
             )
 
+        heads = y_pred.aux if isinstance(y_pred, NetOutput) else {}
+        if isinstance(self.aux_weight, Mapping):
+            self._check_aux_weight(heads)
         if not isinstance(y_pred, NetOutput):
             return loss_of(y_pred)
         loss, total = loss_of(y_pred.logits), 1.0
@@ -188,6 +191,14 @@ class BatchSteps(NeuralNet):
         for extra in y_pred.losses.values():
             loss = loss + extra
         return loss
+
+    def _check_aux_weight(self, heads: Mapping[str, torch.Tensor]) -> None:
+        unknown = sorted(set(self.aux_weight) - set(heads))
+        if unknown:
+            raise ValueError(
+                f"{self.caller}: aux_weight names {unknown}, and the auxiliary heads "
+                f"of the net are {list(heads)}. Name those."
+            )
 
     def kl_of(self, logits: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
         """Mean KL divergence of what would be predicted, as the competition counts it.
