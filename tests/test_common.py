@@ -13,6 +13,12 @@ from hmsklearn.testing import all_estimators, parametrize_with_signal_checks
 from hmsklearn.testing._generator import name_of_check
 from hmsklearn.testing._instances import CASES, find_case
 
+# Checks fit to few windows: fewer than a batch, or none of some class.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*no window to train on has a vote"),
+    pytest.mark.filterwarnings("ignore:.*is larger than the data"),
+]
+
 # What scikit-learn compares to 1e-7; float32 sums keep five digits.
 ROUNDING_CHECKS = {
     "check_methods_sample_order_invariance",
