@@ -28,6 +28,7 @@ def build_net(
     rows: np.ndarray,
     *,
     again: bool = False,
+    start: bool = True,
 ) -> None:
     """Build the module, set its normalisation, and see one window through it.
 
@@ -43,6 +44,9 @@ def build_net(
         Windows that it is to train on.
     again : bool, default=False
         Whether only the module is built, anew.
+    start : bool, default=True
+        Whether the net gets the weights to start from. A warm start has its own, and
+        must not look for a file or a network.
 
     Raises
     ------
@@ -68,11 +72,13 @@ def build_net(
         ) from error
     except ValueError as error:
         raise ValueError(f"{caller}: {name}: {error}") from error
-    estimator._load_weights(net)
+    if start:
+        estimator._load_weights(net)
     if estimator.grad_checkpointing:
         _set_checkpointing(net.module_.body, name, caller)
     _set_statistics(net, data.X, rows, caller)
-    estimator._load_statistics(net)
+    if start:
+        estimator._load_statistics(net)
     _see_one_window(net, data, name, shape, caller)
 
 
