@@ -10,9 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
 
-from hmsklearn.datasets import load_hms
+from hmsklearn.augmentation import TimeReverse, WindowJitter
+from hmsklearn.datasets import HMSReader, load_hms
 from hmsklearn.metrics import kl_scorer
+from hmsklearn.neural import WaveformClassifier
+from hmsklearn.preprocessing import (
+    ButterworthFilter,
+    Decimator,
+    MontageTransformer,
+    NaNImputer,
+)
 from hmsklearn.votes import VOTE_COLUMNS
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -98,6 +107,65 @@ def test_cross_val_score_on_real_files(quickstart, hms_data, member):
     assert scores.shape == (4,)
     assert (scores < 0).all()
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*no window to train on has a vote")
+def test_windows_that_move_within_their_records(hms_root, monkeypatch):
+    """70 s are read, 50 s trained on wherever they fit, the labelled 50 s predicted."""
+    cuts = []
+    cut = WindowJitter.transform
+
+    def recording(self, x, params, view=None):
+        out = cut(self, x, params, view)
+        cuts.extend(zip(x.clone(), out.clone(), strict=True))
+        return out
+
+    monkeypatch.setattr(WindowJitter, "transform", recording)
+    classifier = WaveformClassifier(
+        architecture_params={"width": 8, "kernels": (3, 9), "n_blocks": 2},
+        frontend=make_pipeline(
+            NaNImputer(),
+            MontageTransformer("double_banana_16"),
+            ButterworthFilter(0.5, 20.0),
+            Decimator(5),
+        ),
+        augment=[WindowJitter(10_000), TimeReverse()],
+        max_epochs=2,
+        batch_size=8,
+        device="cpu",
+        random_state=0,
+    )
+    pipe = make_pipeline(HMSReader(window_seconds=70), classifier)
+    train = load_hms(hms_root)
+    pipe.fit(train.data, train.target)
+
+    assert len(cuts) == 2 * len(train.data)
+    moved = 0
+    for x, out in cuts:
+        # No sample is missing in these records: NaN can only be outside of them.
+        assert out.shape == (20, 10_000)
+        assert not out.isnan().any()
+        middle = x[:, 2000:12_000]
+        moved += not out.equal(middle)
+        if x[0, 1999].isnan() and x[0, 12_000].isnan():  # a file of 50 s
+            assert out.equal(middle)
+    assert len(cuts) / 2 < moved < len(cuts)
+
+    # The labelled window alone decides, read with what is around it or without.
+    test = load_hms(hms_root, "test")
+    for rows in (train.data[:8], test.data):
+        predicted = pipe.predict_proba(rows)
+        labelled = HMSReader().fit_transform(rows)
+        alone = classifier.net_.predict_logits(labelled, 8)
+        long = HMSReader(window_seconds=70).fit_transform(rows)
+        np.testing.assert_array_equal(classifier.predict_logits(long), alone)
+        margin = np.full((*labelled.shape[:2], 2000), np.nan, labelled.dtype)
+        padded = np.concatenate([margin, labelled, margin], axis=2)
+        np.testing.assert_array_equal(classifier.predict_proba(padded), predicted)
+    # Recordings of the test set are 50 s long: there is nothing else to read.
+    np.testing.assert_array_equal(long, padded)
+    with pytest.raises(ValueError, match=r"fitted on windows of shape \(20, 14000\)"):
+        classifier.predict(labelled)
 
 
 def test_predict_offline_says_what_is_missing(tmp_path):

@@ -43,13 +43,14 @@ class WindowJitter(BaseAugmentation):
     :meth:`centre` does for prediction. All channels are cut alike, and views of one
     length too.
 
-    Windows that ``HMSReader(window_seconds=...)`` reads beyond the labelled 50 s are
-    NaN where the record has ended: samples at the start or at the end at which all
-    channels of all views of that length are. None of these is cut into, and every
-    place that is left is equally likely; a window that leaves none within `max_shift`,
-    because its record is shorter than `n_times`, say, is cut from the middle. Other
-    NaN stays. Put it first among the augmentations: after it there are fewer samples
-    to change, and what fills or mixes windows hides where their records end.
+    Samples at the start or at the end of a window that are NaN in all channels, of all
+    views of that length, lie outside its record: ``HMSReader(window_seconds=...)``
+    gives them. None of them is cut into, and of the places that are left each is
+    equally likely. Where none is left within `max_shift`, as in a record shorter than
+    `n_times`, the window is cut from the middle. Other NaN stays.
+
+    Give it first among the augmentations: what fills or mixes windows before hides
+    where their records end, and after it there are fewer samples to change.
 
     References
     ----------
@@ -171,8 +172,9 @@ def _ends(views: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     A window that is all NaN starts at its end and ends at its start.
     """
     n_times = views[0].shape[-1]
-    lost = torch.stack([view.isnan().flatten(1, -2).all(dim=1) for view in views])
-    lost = lost.all(dim=0)
+    # As bytes: torch takes the least of many rows of them faster than it combines bools.
+    each = [view.isnan().flatten(1, -2).view(torch.uint8).amin(dim=1) for view in views]
+    lost = torch.stack(each).amin(dim=0).bool()
     place = torch.arange(n_times, device=lost.device)
     begin = place.masked_fill(lost, n_times).amin(dim=1)
     return begin, (place + 1).masked_fill(lost, 0).amax(dim=1)
