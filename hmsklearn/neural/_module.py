@@ -75,7 +75,14 @@ class NormalizedNet(nn.Module):
         )
         self.body = factory(**params)
         if head:
-            self.body.reset_head(self.body.n_outputs, **head)  # type: ignore[operator]
+            reset_head: Any = getattr(self.body, "reset_head", None)
+            if reset_head is None:
+                raise ValueError(
+                    f"head={head!r} needs the method reset_head, and "
+                    f"{type(self.body).__name__} has none. Set head=None, or derive "
+                    "the class from hmsklearn.nets.BaseNet."
+                )
+            reset_head(self.body.n_outputs, **head)
         parameters = list(inspect.signature(self.body.forward).parameters.values())
         self.extra_inputs = frozenset(
             parameter.name
