@@ -11,6 +11,7 @@ from hmsklearn.neural._losses import (
     VoteKLLoss,
     VoteLoss,
 )
+from hmsklearn.neural._memory import keep_freed_memory
 from hmsklearn.neural._multi_view import MultiViewClassifier
 from hmsklearn.neural._row_weights import (
     DecayingVoteWeight,
@@ -38,5 +39,6 @@ __all__ = [
     "VoteLoss",
     "WaveformClassifier",
     "fuse",
+    "keep_freed_memory",
     "unfuse",
 ]

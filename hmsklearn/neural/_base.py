@@ -288,7 +288,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             net = self._new_net(X, data, device)
             net.workers_ = workers
             with seeded(seed, device), self._naming_memory(device, net):
-                build_net(self, net, data, trained_rows(runs))
+                build_net(self, net, data, trained_rows(runs), start=before is None)
                 if before is not None:
                     self._go_on_from(net, before)
                 workers.draw_apart(seed, device)
@@ -421,7 +421,12 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         caller = type(self).__name__
         X = self._check_X(X, fitted=True)
         with self._naming_memory(self.device_):
-            logits = self.net_.predict_logits(X, self.batch_size)
+            logits = self.net_.predict_logits(
+                X,
+                self.batch_size,
+                engine=self.engine,
+                name=self._architecture_name(),
+            )
         if not np.isfinite(logits).all():
             row = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
             raise ValueError(

@@ -15,6 +15,7 @@ from torch import nn
 from hmsklearn.neural._batches import BatchIterator
 from hmsklearn.neural._data import WindowDataset, gather
 from hmsklearn.neural._ema import WeightEMA, make_ema
+from hmsklearn.neural._engine import Engine, make_engine
 from hmsklearn.neural._epochs import Epochs
 from hmsklearn.neural._losses import VoteLoss, make_loss
 from hmsklearn.neural._module import NormalizedNet
@@ -103,6 +104,7 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         self.reader_: VoteLoss | None = None
         self.ema_: WeightEMA | None = None
         self.compiled_: Any = None
+        self.engine_: Engine | None = None
         settings = {
             name: kwargs.pop(name, value) for name, value in STAGE_PARAMETERS.items()
         }
@@ -304,6 +306,7 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
             ``averaged_state_`` the averages.
         """
         self.valid_dataset_ = valid
+        self._keep(engine_=None)
         self._initialize_criterion()
         self.workers_.copy_from_main(self.module_, self.criterion_)
         self._initialize_optimizer()
@@ -346,6 +349,7 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
             The net.
         """
         self._trimmed_for_prediction = False
+        self._keep(engine_=None)
         if getattr(self, "optimizer_", None) is None:
             self._initialize_criterion()
             self._initialize_optimizer()
@@ -432,7 +436,14 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
 
     # -- prediction -------------------------------------------------------------
 
-    def predict_logits(self, X: Any, batch_size: int) -> np.ndarray:
+    def predict_logits(
+        self,
+        X: Any,
+        batch_size: int,
+        *,
+        engine: str = "torch",
+        name: str = "the net",
+    ) -> np.ndarray:
         """Logits of windows, batch by batch, without a DataLoader.
 
         Parameters
@@ -441,6 +452,10 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
             Windows of any number type.
         batch_size : int
             Number of windows at a time.
+        engine : {"torch", "onnx"}, default="torch"
+            What the net runs on, see :mod:`hmsklearn.neural._engine`.
+        name : str, default="the net"
+            How messages call the architecture.
 
         Returns
         -------
@@ -453,7 +468,11 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         with torch.inference_mode():
             for start in range(0, n, batch_size):
                 rows = np.arange(start, min(start + batch_size, n))
-                parts.append(self.infer({"x": gather(X, rows)}))
+                x = self._on_device({"x": gather(X, rows)})["x"]
+                x = self._images_last(self.module_.prepare(x))
+                if start == 0:
+                    logits_of = make_engine(self, engine, x, name=name)
+                parts.append(logits_of(x))
             return torch.cat(parts).float().cpu().numpy()
 
 

@@ -140,6 +140,7 @@ class PackedNet(NeuralNet):
             The net.
         """
         self.device = device
+        self.__dict__["engine_"] = None
         self.module_ = self.module_.to(device)
         return self
 
