@@ -172,7 +172,7 @@ def _ends(views: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     A window that is all NaN starts at its end and ends at its start.
     """
     n_times = views[0].shape[-1]
-    # As bytes: torch takes the least of many rows of them faster than it combines bools.
+    # As bytes: torch takes the least of many rows faster than it combines bools.
     each = [view.isnan().flatten(1, -2).view(torch.uint8).amin(dim=1) for view in views]
     lost = torch.stack(each).amin(dim=0).bool()
     place = torch.arange(n_times, device=lost.device)
