@@ -1,7 +1,13 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from hmsklearn.neural import TimmClassifier, WaveformClassifier
+
+# The small nets that the tests share.
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 
 class Simulated:

@@ -1,14 +1,35 @@
 """Weights to start from: taken over exactly, or refused with a reason."""
 
+import pickle
+import re
+import subprocess
+import sys
+
+import joblib
 import numpy as np
 import pytest
 import safetensors.torch
 import timm
 import torch
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skorch.callbacks import Callback
+from small_nets import SMALL
 from torch import nn
 
-from hmsklearn.neural import TimmClassifier, _weights
-from hmsklearn.neural._weights import adapt_input_channels
+from hmsklearn.nets import create_net, list_nets, net_config
+from hmsklearn.neural import (
+    ImageClassifier,
+    TimmClassifier,
+    VideoClassifier,
+    WaveformClassifier,
+    _weights,
+)
+from hmsklearn.neural._weights import SpentWeights, adapt_input_channels, load_weights
 
 BACKBONE = "test_efficientnet"
 
@@ -303,3 +324,356 @@ def test_prediction_does_not_depend_on_memory_format(timm_classifier, data):
     np.testing.assert_allclose(
         clf.predict_proba(data.images), torch.softmax(logits, 1).numpy(), atol=1e-5
     )
+
+
+class StillNorms(Callback):
+    """Batch norms whose running statistics stay, as the weights do at a tiny rate."""
+
+    def on_train_begin(self, net, **kwargs):
+        for module in net.module_.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.momentum = 0.0
+
+
+#: With these a fit changes nothing: what predicts is what it started from.
+STILL = {"lr": 1e-30, "weight_decay": 0.0, "max_epochs": 1}
+
+
+def estimator_for(name, **params):
+    kind = {3: WaveformClassifier, 4: ImageClassifier, 5: VideoClassifier}
+    settings = {"max_epochs": 1, "lr": 1e-3, "batch_size": 6, "device": "cpu"}
+    return kind[net_config(name).ndim](
+        name,
+        architecture_params=SMALL[name].params,
+        callbacks=[StillNorms()],
+        **{**settings, **params},
+    )
+
+
+class TestEveryNet:
+    """What any registered net has learned can be saved and started from."""
+
+    @pytest.mark.parametrize("name", sorted(SMALL))
+    def test_round_trip(self, name, tmp_path):
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((6, *SMALL[name].shape)).astype("float32")
+        y = np.arange(6)
+        source = estimator_for(name, random_state=0).fit(X, y)
+        expected = source.predict_proba(X)
+        state = {
+            key: value.contiguous()
+            for key, value in source.net_.module_.body.state_dict().items()
+        }
+        safetensors.torch.save_file(state, tmp_path / f"{name}.safetensors")
+        torch.save(state, tmp_path / "weights.pth")
+        for weights in (tmp_path, str(tmp_path / "weights.pth")):
+            clf = estimator_for(name, weights=weights, random_state=1, **STILL)
+            np.testing.assert_allclose(
+                clf.fit(X, y).predict_proba(X), expected, rtol=0, atol=1e-6
+            )
+        fresh = estimator_for(name, random_state=1, **STILL).fit(X, y)
+        assert np.abs(fresh.predict_proba(X) - expected).max() > 1e-4
+
+    @pytest.mark.parametrize("name", sorted(SMALL))
+    def test_refused(self, name, tmp_path):
+        state = dict(SMALL[name].make(name).state_dict())
+        names = [k for k, v in state.items() if v.ndim and not k.startswith("head.")]
+        path = tmp_path / "weights.pth"
+        net = SMALL[name].make(name)
+        before = {k: v.clone() for k, v in net.state_dict().items()}
+
+        torch.save({k: v for k, v in state.items() if k != names[0]}, path)
+        with pytest.raises(ValueError, match=r"me: .*\.pth' do not fit .*missing"):
+            load_weights(net, path, name=name, caller="me")
+        wide = torch.cat([state[names[-1]]] * 2)
+        torch.save({**state, names[-1]: wide}, path)
+        with pytest.raises(ValueError, match=f"another shape: .*{wide.shape[0]}"):
+            load_weights(net, path, name=name, caller="me")
+        torch.save({**state, "strange.weight": torch.ones(1)}, path)
+        with pytest.raises(ValueError, match=r"unexpected: strange\.weight"):
+            load_weights(net, path, name=name, caller="me")
+        # Whatever was wrong, nothing has been changed.
+        assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+
+    def test_all_are_here(self):
+        registered = {n for n in list_nets() if not n.startswith("doctest")}
+        assert registered <= set(SMALL)
+
+    @pytest.mark.parametrize("name", ["eegnet", "x3d_s", "ast_tiny"])
+    def test_pretrained_is_for_models_of_timm(self, name):
+        net = SMALL[name].make(name)
+        with pytest.raises(ValueError, match="no model of timm and holds none"):
+            load_weights(net, "pretrained", name=name, caller="me")
+
+
+class TestFittedEstimator:
+    @pytest.fixture
+    def fitted(self, waveform, data):
+        return waveform(max_epochs=1).fit(data.X, data.votes)
+
+    @pytest.mark.parametrize(
+        "wrap",
+        [
+            lambda clf: clf,
+            FrozenEstimator,
+            lambda clf: Pipeline([("same", FunctionTransformer()), ("net", clf)]),
+            lambda clf: FrozenEstimator(make_pipeline(FunctionTransformer(), clf)),
+            lambda clf: make_pipeline(FunctionTransformer(), FrozenEstimator(clf)),
+        ],
+        ids=["itself", "frozen", "pipeline", "frozen pipeline", "pipeline of frozen"],
+    )
+    def test_is_gone_on_from(self, waveform, data, more_data, fitted, wrap):
+        expected = fitted.predict_proba(more_data.X)
+        before = {k: v.clone() for k, v in fitted.net_.module_.state_dict().items()}
+        clf = waveform(weights=wrap(fitted), callbacks=[StillNorms()], **STILL)
+        # Other windows, of another scale: the normalisation goes with the weights.
+        clf.fit(3 * more_data.X + 5, more_data.votes)
+        got = clf.predict_proba(more_data.X)
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
+        after = fitted.net_.module_.state_dict()
+        assert all(torch.equal(before[k], v) for k, v in after.items())
+        waveform(weights=wrap(fitted), lr=0.1).fit(data.X, data.votes)
+        np.testing.assert_array_equal(fitted.predict_proba(more_data.X), expected)
+
+    def test_not_fitted(self, waveform, data):
+        for wrap in (lambda clf: clf, FrozenEstimator, make_pipeline):
+            clf = waveform(weights=wrap(waveform()))
+            with pytest.raises(
+                ValueError, match=r"weights is a WaveformClassifier that is not fitted"
+            ):
+                clf.fit(data.X, data.votes)
+
+    def test_no_net(self, waveform, data):
+        other = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+        with pytest.raises(TypeError, match="a LogisticRegression, which has no net"):
+            waveform(weights=other).fit(data.X, data.votes)
+
+    def test_another_architecture(self, waveform, data, fitted):
+        clf = waveform(
+            architecture="eegnet", architecture_params={"sfreq": 50.0}, weights=fitted
+        )
+        with pytest.raises(
+            ValueError,
+            match=r"WaveformClassifier: those of the fitted WaveformClassifier, of a "
+            r"ResNet1DGRU, do not fit the backbone: missing: .*this EEGNet",
+        ):
+            clf.fit(data.X, data.votes)
+
+    def test_other_parameters(self, waveform, data, fitted):
+        params = {"width": 4, "kernels": (3, 9), "n_blocks": 3, "gru_hidden": 0}
+        clf = waveform(architecture_params=params, weights=fitted)
+        with pytest.raises(ValueError, match=r"of another shape: .* is \(.*, not \("):
+            clf.fit(data.X, data.votes)
+
+    def test_other_classes(self, waveform, data, fitted):
+        clf = waveform(weights=fitted, classes="infer", **STILL)
+        clf.fit(data.X, np.where(data.label < 3, "low", "high"))
+        body, source = (e.net_.module_.body for e in (clf, fitted))
+        assert body.head.out_features == 2
+        for name, value in source.named_parameters():
+            if not name.startswith("head."):
+                assert torch.equal(body.get_parameter(name), value), name
+
+    @pytest.mark.parametrize("name", ["resnet1d_gru", "ast_tiny", "x3d_s"])
+    @pytest.mark.parametrize("n_chans", [1, 5])
+    def test_other_channels(self, name, n_chans):
+        """Kernels over one, two and three axes."""
+        small = SMALL[name]
+        X = np.random.default_rng(0).standard_normal((6, *small.shape))
+        source = estimator_for(name, random_state=0).fit(X, np.arange(6))
+        wide = np.repeat(X[:, :1], n_chans, axis=1)
+        clf = estimator_for(name, weights=source, random_state=1, **STILL)
+        clf.fit(wide, np.arange(6))
+        old, new = (dict(e.net_.module_.body.named_parameters()) for e in (source, clf))
+        changed = {k for k in old if old[k].shape != new[k].shape}
+        assert bool(changed) == (n_chans != small.shape[0])
+        for key, value in old.items():
+            if key in changed:
+                value = adapt_input_channels(value, n_chans)
+            torch.testing.assert_close(new[key], value, msg=key, rtol=0, atol=1e-6)
+
+    def test_cross_validation(self, waveform, data, fitted):
+        clf = waveform(weights=FrozenEstimator(fitted), **STILL)
+        clf.set_params(callbacks=[StillNorms()])
+        assert clone(clf).weights.estimator is fitted
+        scores = cross_val_score(clf, data.X, data.votes, cv=3)
+        half = [slice(0, 32), slice(32, 64), slice(64, 96)]
+        expected = [fitted.score(data.X[s], data.votes[s]) for s in half]
+        np.testing.assert_allclose(scores, expected, rtol=1e-5)
+        with pytest.raises(ValueError, match="clone, which cross-validation uses"):
+            clone(waveform(weights=fitted)).fit(data.X, data.votes)
+
+
+class TestOtherLayouts:
+    def test_checkpoint_of_a_training(self, waveform, data, tmp_path):
+        source = waveform(checkpoint=tmp_path).fit(data.X, data.votes)
+        clf = waveform(weights=tmp_path, callbacks=[StillNorms()], **STILL)
+        clf.fit(data.X, data.votes)
+        np.testing.assert_allclose(
+            clf.predict_proba(data.X), source.predict_proba(data.X), rtol=0, atol=1e-6
+        )
+
+    @pytest.mark.parametrize("part", ["module_", "module_.body"])
+    def test_state_dicts_of_the_fitted_net(self, waveform, data, tmp_path, part):
+        source = waveform().fit(data.X, data.votes)
+        module = source.net_.module_ if part == "module_" else source.net_.module_.body
+        torch.save(module.state_dict(), tmp_path / "a.pt")
+        clf = waveform(
+            weights=tmp_path / "a.pt", callbacks=[StillNorms()], **STILL
+        ).fit(data.X, data.votes)
+        np.testing.assert_allclose(
+            clf.predict_proba(data.X), source.predict_proba(data.X), rtol=0, atol=1e-6
+        )
+
+    @pytest.mark.parametrize("n_chans", [1, 2, 3])
+    def test_x3d_of_pytorchvideo(self, tmp_path, n_chans):
+        source = create_net("x3d_xs", 3, 6, (4, 32, 32), depth_factor=0.2)
+        torch.save({"model_state": as_pytorchvideo(source)}, tmp_path / "a.pyth.pth")
+        net = create_net("x3d_xs", n_chans, 6, (4, 32, 32), depth_factor=0.2)
+        load_weights(net, tmp_path, name="x3d_xs", caller="me")
+        for name, value in source.state_dict().items():
+            got = net.state_dict()[name]
+            if name == "stem_space.weight":
+                value = adapt_input_channels(value, n_chans)
+            if not name.startswith("head."):
+                torch.testing.assert_close(got, value, msg=name)
+
+    def test_incomplete_x3d_of_pytorchvideo(self, tmp_path):
+        source = create_net("x3d_xs", 3, 6, (4, 32, 32), depth_factor=0.2)
+        state = as_pytorchvideo(source)
+        del state["blocks.0.norm.weight"]
+        torch.save(state, tmp_path / "a.pth")
+        with pytest.raises(ValueError, match=r"missing: stem_norm\.weight"):
+            load_weights(source, tmp_path, name="x3d_xs", caller="me")
+
+    def test_vision_transformer_for_an_ast(self, tmp_path):
+        vit = timm.create_model("vit_tiny_patch16_224", img_size=48, depth=2)
+        torch.save(vit.state_dict(), tmp_path / "vit.pth")
+        net = create_net("ast_tiny", 1, 6, (32, 64), depth=2)
+        load_weights(net, tmp_path / "vit.pth", name="ast_tiny", caller="me")
+        for i in range(2):
+            qkv = f"blocks.{i}.attn.qkv.weight"
+            assert torch.equal(net.get_parameter(qkv), vit.get_parameter(qkv))
+        net = create_net("ast_tiny", 1, 6, (32, 64), depth=3)
+        with pytest.raises(ValueError, match=r"me: .*vit\.pth' do not fit.*is missing"):
+            load_weights(net, tmp_path / "vit.pth", name="ast_tiny", caller="me")
+
+
+def as_pytorchvideo(net):
+    """Weights of an X3D under the names that PyTorchVideo has for them."""
+    names = {
+        "stem_space.": "blocks.0.conv.conv_t.",
+        "stem_time.": "blocks.0.conv.conv_xy.",
+        "stem_norm.": "blocks.0.norm.",
+        "head_conv.": "blocks.5.pool.pre_conv.",
+        "head_norm.": "blocks.5.pool.pre_norm.",
+        "head_linear.": "blocks.5.pool.post_conv.",
+        "shortcut.": "branch1_conv.",
+        "shortcut_norm.": "branch1_norm.",
+        "widen.": "branch2.conv_a.",
+        "norm1.": "branch2.norm_a.",
+        "look.": "branch2.conv_b.",
+        "norm2.": "branch2.norm_b.0.",
+        "squeeze.reduce.": "branch2.norm_b.1.block.0.",
+        "squeeze.expand.": "branch2.norm_b.1.block.2.",
+        "narrow.": "branch2.conv_c.",
+        "norm3.": "branch2.norm_c.",
+    }
+    state = {"blocks.5.proj.weight": torch.ones(400, 2048)}
+    for name, value in net.state_dict().items():
+        if name.startswith("head."):
+            continue
+        stage = re.match(r"stages\.(\d+)\.(\d+)\.(.+)", name)
+        start = f"blocks.{int(stage[1]) + 1}.res_blocks.{stage[2]}." if stage else ""
+        rest = stage[3] if stage else name
+        [theirs] = [v for k, v in names.items() if rest.startswith(k)]
+        [ours] = [k for k in names if rest.startswith(k)]
+        if theirs == "blocks.5.pool.post_conv." and value.ndim == 2:
+            value = value[:, :, None, None, None]
+        state[start + theirs + rest.removeprefix(ours)] = value.clone()
+    return state
+
+
+OFFLINE = """
+import socket
+import sys
+
+def refuse(*args, **kwargs):
+    raise OSError("no network here")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+socket.getaddrinfo = socket.create_connection = refuse
+
+import joblib
+import numpy as np
+import torch
+
+torch.set_num_threads(1)
+dump, windows, out = sys.argv[1:]
+classifiers = joblib.load(dump)
+X = np.load(windows)
+np.savez(out, **{name: clf.predict_proba(X) for name, clf in classifiers.items()})
+"""
+
+
+class TestDumps:
+    def test_without_what_it_started_from(self, waveform, data):
+        source = waveform().fit(data.X, data.votes)
+        plain = waveform().fit(data.X, data.votes)
+        for weights in (source, FrozenEstimator(source), make_pipeline(source)):
+            clf = waveform(weights=weights).fit(data.X, data.votes)
+            dump = pickle.dumps(clf)
+            assert len(dump) < len(pickle.dumps(plain)) + 500
+            loaded = pickle.loads(dump)
+            assert loaded.weights == SpentWeights(type(weights).__name__)
+            assert clf.weights is weights
+            with pytest.raises(
+                ValueError, match=f"started from a fitted {type(weights).__name__}"
+            ):
+                loaded.fit(data.X, data.votes)
+
+    def test_warm_start_goes_on_without_them(self, waveform, data, tmp_path):
+        source = waveform().fit(data.X, data.votes)
+        torch.save(source.net_.module_.state_dict(), tmp_path / "a.pt")
+        for weights in (source, tmp_path / "a.pt"):
+            clf = waveform(weights=weights).fit(data.X, data.votes)
+            loaded = pickle.loads(pickle.dumps(clf))
+            loaded.set_params(warm_start=True, callbacks=[StillNorms()], **STILL)
+            if weights is not source:
+                weights.unlink()
+            np.testing.assert_allclose(
+                loaded.fit(data.X, data.votes).predict_proba(data.X),
+                clf.predict_proba(data.X),
+                rtol=0,
+                atol=1e-6,
+            )
+
+    def test_without_network(self, timm_classifier, data, tmp_path, monkeypatch):
+        def cached(model, *args, **kwargs):
+            for parameter in model.parameters():
+                nn.init.normal_(parameter, std=0.1)
+
+        source = timm_classifier(max_epochs=1).fit(data.images, data.votes)
+        with monkeypatch.context() as patch:
+            patch.setattr("timm.models._builder.load_pretrained", cached)
+            classifiers = {
+                "pretrained": timm_classifier(weights="pretrained", max_epochs=1),
+                "fitted": timm_classifier(weights=source, max_epochs=1),
+            }
+            for clf in classifiers.values():
+                clf.fit(data.images, data.votes)
+        joblib.dump(classifiers, tmp_path / "dump.joblib")
+        np.save(tmp_path / "windows.npy", data.images)
+        paths = [
+            str(tmp_path / name) for name in ("dump.joblib", "windows.npy", "out.npz")
+        ]
+        subprocess.run(
+            [sys.executable, "-c", OFFLINE, *paths],
+            check=True,
+            env={"CUDA_VISIBLE_DEVICES": "", "PATH": "", "OMP_NUM_THREADS": "1"},
+            timeout=120,
+        )
+        out = np.load(tmp_path / "out.npz")
+        for name, clf in classifiers.items():
+            expected = clf.predict_proba(data.images)
+            np.testing.assert_allclose(out[name], expected, rtol=0, atol=1e-6)
