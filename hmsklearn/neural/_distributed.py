@@ -59,7 +59,8 @@ class Processes(OneProcess):
     def __init__(self, state: Any) -> None:
         self.size = int(state.num_processes)
         self.rank = int(state.process_index)
-        self._device = state.device
+        of_process = state.device
+        self._device = torch.device("cpu") if of_process.type == "cpu" else of_process
 
     def device(self, device: Any) -> str:
         """Tell the device that this process trains on."""
@@ -266,7 +267,7 @@ def _alone(caller: str) -> OneProcess:
         "alone. Start the script with 'accelerate launch' or 'torchrun', or leave "
         "distributed out.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     return OneProcess()
 
