@@ -169,7 +169,7 @@ class Checkpoint:
                     f"in {str(self.path.parent)!r} has these parameters and data; this "
                     "one starts from the beginning.",
                     UserWarning,
-                    stacklevel=5,
+                    stacklevel=4,
                 )
             return None
         try:

@@ -321,7 +321,7 @@ def split_rows(
             "epoch is then chosen by memory. Pass fit(..., groups=patient_id), or "
             "X_val and y_val.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         if rows.size < 3:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hmsklearn.nets.layers import InputNorm
+from hmsklearn.nets.layers import InputNorm, VoteHead
 
 __all__ = ["NormalizedNet"]
 
@@ -82,7 +83,19 @@ class NormalizedNet(nn.Module):
                     f"{type(self.body).__name__} has none. Set head=None, or derive "
                     "the class from hmsklearn.nets.BaseNet."
                 )
-            reset_head(self.body.n_outputs, **head)
+            try:
+                reset_head(self.body.n_outputs, **head)
+            except TypeError as error:
+                known = list(inspect.signature(VoteHead).parameters)[2:]
+                close = [
+                    match
+                    for name in head.keys() - set(known)
+                    for match in difflib.get_close_matches(name, known, n=1)
+                ]
+                hint = f"Did you mean {' or '.join(close)}? " if close else ""
+                raise ValueError(
+                    f"head={head!r}: {error}. {hint}VoteHead has {known}."
+                ) from error
         parameters = list(inspect.signature(self.body.forward).parameters.values())
         self.extra_inputs = frozenset(
             parameter.name

@@ -165,7 +165,7 @@ def prepare_fit(
             "learn that it never occurs: give more data, folds that hold every class, "
             "or other classes.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return FitData(
         X, votes.fractions, votes.total_votes, weight, eeg_id, rows, valid, labels
