@@ -380,17 +380,6 @@ class TestCompiled:
         assert with_it.net_.compiled_ is None
         torch._dynamo.reset()
 
-    @pytest.mark.slow
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-    def test_by_its_own_backend(self, make, data):
-        torch._dynamo.reset()
-        with_it = make(compile=True).fit(data.X, data.votes)
-        without = make().fit(data.X, data.votes)
-        np.testing.assert_allclose(
-            with_it.predict_proba(data.X), without.predict_proba(data.X), atol=1e-4
-        )
-        torch._dynamo.reset()
-
     def test_is_not_in_the_pickle(self, make, data, monkeypatch):
         monkeypatch.setattr(torch, "compile", lambda module, **kwargs: module)
         clf = make(compile=True).fit(data.X, data.votes)
