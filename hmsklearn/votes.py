@@ -455,11 +455,15 @@ def _votes_from_table(values: np.ndarray, labels: np.ndarray, caller: str) -> Vo
     if not whole and sums_to_one.all():
         return Votes(table / totals[:, None], np.full(table.shape[0], np.nan))
     fractional = (table != np.floor(table)).any(axis=1)
+    neither = fractional & ~sums_to_one
     _raise_rows(
         caller,
         "rows that are neither whole vote counts nor fractions that sum to one",
-        fractional,
-        "Divide every row by its sum, or pass the counts.",
+        # Without any, counts and fractions are mixed, and the fractions are named.
+        neither if neither.any() else fractional,
+        "Divide every row by its sum, or pass the counts. If y was all right, "
+        "something has label-encoded its columns on the way, as scikit-learn's "
+        "cross_val_predict does: use hmsklearn.model_selection.oof_predict_proba.",
     )
     return Votes(table / totals[:, None], totals)
 

@@ -201,7 +201,7 @@ def _with(value, row=1, column=2, base=FRACTIONS):
         (np.zeros((8, 6), int), r"without any vote \(rows 0, 1, 2, 3, 4 and 3 more\)"),
         (
             _with(0.5),
-            r"neither whole vote counts nor fractions that sum to one \(rows 0, 1, 2\)",
+            r"neither whole vote counts nor fractions that sum to one \(row 1\)",
         ),
         (
             _with(2.5, base=COUNTS),
