@@ -287,7 +287,11 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         with training_device(device, caller=caller) as device:
             net = self._new_net(X, data, device)
             net.workers_ = workers
-            with seeded(seed, device), self._naming_memory(device, net):
+            with (
+                workers.naming_loss(caller),
+                seeded(seed, device),
+                self._naming_memory(device, net),
+            ):
                 build_net(self, net, data, trained_rows(runs), start=before is None)
                 if before is not None:
                     self._go_on_from(net, before)
@@ -360,7 +364,11 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
                 net, device, seed = self.net_, self.device_, seed + self.n_iter_
             else:
                 net = self._new_net(X, data, device)
-            with seeded(seed, device), self._naming_memory(device, net):
+            with (
+                workers.naming_loss(caller),
+                seeded(seed, device),
+                self._naming_memory(device, net),
+            ):
                 if not going_on:
                     build_net(self, net, data, trained_rows([run]))
                     # Built anew with this estimator's parameters, see run_update.

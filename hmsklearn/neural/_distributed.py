@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -21,6 +23,9 @@ __all__ = ["Processes", "find_workers"]
 # Numbers that are added up at a time: large enough that the network is busy, small
 # enough that their copy does not double the memory of a net.
 _BUCKET_SIZE = 2**23
+
+# What gloo says, whose errors have no class of their own.
+_LOST = re.compile(r"Connection (closed|reset|refused)|Broken pipe|Timed out")
 
 
 class Processes(OneProcess):
@@ -76,6 +81,22 @@ class Processes(OneProcess):
                 f"every process, and processes {others} have others than process 0. "
                 "Load the same windows, in the same order, in each of them."
             )
+
+    @contextlib.contextmanager
+    def naming_loss(self, caller: str) -> Iterator[None]:
+        """Return a context that says so where another process was lost."""
+        try:
+            yield
+        except RuntimeError as error:
+            lost = isinstance(error, distributed.DistError)
+            if not lost and not _LOST.search(str(error)):
+                raise
+            raise RuntimeError(
+                f"{caller}: process {self.rank} of {self.size} lost the connection to "
+                "the others. One of them has ended: look for its own error. Start all "
+                "of them again; with checkpoint=... and resume=True they go on from "
+                f"the last epoch. ({error})"
+            ) from error
 
     def draw_apart(self, seed: int, device: str) -> None:
         """Let this process draw other random numbers than the others."""
@@ -242,7 +263,8 @@ def find_workers(
         )
     resolved = torch.device(resolve_device(device, caller=caller))
     launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if not launched and not distributed.is_initialized():
+    connected = distributed.is_available() and distributed.is_initialized()
+    if not launched and not connected:
         return _alone(caller)
     if _worker_number() is not None:
         raise RuntimeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -72,6 +73,21 @@ class OneProcess:
         ValueError
             If the texts of the processes differ.
         """
+
+    def naming_loss(self, caller: str) -> contextlib.AbstractContextManager[None]:
+        """Return a context that says so where another process was lost.
+
+        Parameters
+        ----------
+        caller : str
+            Name that starts the error message.
+
+        Returns
+        -------
+        context manager
+            Raises RuntimeError in the place of torch's own.
+        """
+        return contextlib.nullcontext()
 
     def draw_apart(self, seed: int, device: str) -> None:
         """Let this process draw other random numbers than the others.

@@ -150,7 +150,8 @@ class TestTwoProcesses:
     def test_a_process_that_dies_leaves_none_waiting(self):
         # Gloo alone would wait for half an hour.
         (line,) = run(cases.__file__, "lose_one", free_port()).splitlines()
-        assert line.startswith("0 RuntimeError")
+        assert line.startswith("0 RuntimeError: WaveformClassifier: process 0 of 2 ")
+        assert "with checkpoint=... and resume=True they go on" in line
         assert re.search("Connection (closed|reset) by peer", line)
 
 
