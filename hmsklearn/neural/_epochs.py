@@ -238,7 +238,7 @@ class Epochs(NeuralNet):
         with self.evaluated(), torch.no_grad():
             self._set_training(False)
             total, n = 0.0, 0
-            batches = self.valid_batches_
+            batches: Any = self.valid_batches_
             for batch, size, part in zip(
                 batches, batches.sizes, batches.weights, strict=True
             ):
