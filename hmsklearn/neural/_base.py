@@ -63,6 +63,13 @@ _NOT_OF_THE_RESULT = (
 )
 
 
+# Filled in front of the classifier, the ends of the record could not be told.
+_JITTER_REMEDY = (
+    "With WindowJitter give frontend=NaNImputer(), or a pipeline that begins with it, "
+    "so that windows are filled behind the cut."
+)
+
+
 class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
     """Base class of the classifiers that train a torch net on votes.
 
@@ -500,6 +507,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             ndim=(3, 4, 5) if given else self._ndim,
             n_channels=self.n_features_in_ if fitted else None,
             allow_nan=given,
+            nan_remedy=None if given or find_jitter(self) is None else _JITTER_REMEDY,
         )
         if fitted and X.shape[1:] != self.input_shape_:
             raise ValueError(

@@ -36,6 +36,7 @@ def check_batchable(
     ndim: tuple[int, ...],
     n_channels: int | None = None,
     allow_nan: bool = False,
+    nan_remedy: str | None = None,
 ) -> np.ndarray:
     """Check windows without converting the whole array.
 
@@ -51,6 +52,8 @@ def check_batchable(
         Number of channels that `X` must have.
     allow_nan : bool, default=False
         Whether NaN may pass, for frontends that fill it.
+    nan_remedy : str, optional
+        What the error about NaN advises, where it is not a step in front.
 
     Returns
     -------
@@ -83,6 +86,8 @@ def check_batchable(
         "n_channels": n_channels,
         "allow_nan": allow_nan,
     }
+    if nan_remedy is not None:
+        kwargs["nan_remedy"] = nan_remedy
     if not narrow:
         return check_windows(X, **kwargs)
     check_windows(np.zeros_like(X[:1]), **kwargs)

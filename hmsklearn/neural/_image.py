@@ -1,4 +1,4 @@
-"""The classifier of images: registered nets of them, such as transformers on patches."""
+"""The classifier of images: registered nets, such as transformers on patches."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from hmsklearn.neural._data import (
 )
 from hmsklearn.neural._losses import VoteKLLoss
 from hmsklearn.neural._module import NormalizedNet
+from hmsklearn.preprocessing import NaNImputer
 
 
 class TestBatchIterator:
@@ -239,3 +240,13 @@ def test_module_takes_tensors_and_batches():
     assert net(x).item() == 1.0
     assert net({"x": x, "sample_weight": x}).item() == 1.0
     assert net({"x": x, "mask": torch.tensor([[5.0]])}).item() == 5.0
+
+
+def test_missing_ends_of_records_want_a_frontend(waveform, data):
+    X = np.pad(data.X, [(0, 0), (0, 0), (8, 8)], constant_values=np.nan)
+    clf = waveform(augment=[("window_jitter", {"n_times": 128})])
+    with pytest.raises(ValueError, match=r"contains NaN.*frontend=NaNImputer\(\)"):
+        clf.fit(X, data.votes)
+    clf.set_params(frontend=NaNImputer(), max_epochs=1).fit(X, data.votes)
+    plain = clf.predict_proba(X)
+    assert np.isfinite(plain).all()
