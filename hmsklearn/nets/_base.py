@@ -75,7 +75,7 @@ class BaseNet(nn.Module):
         super().__init__()
         one = isinstance(input_size, int)
         self.input_size: tuple[int, ...] = (
-            (input_size,) if one else tuple(input_size)  # type: ignore[arg-type]
+            (input_size,) if isinstance(input_size, int) else tuple(input_size)
         )
         for name, value in (
             ("n_chans", n_chans),

@@ -86,6 +86,9 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
     optimizer, no callbacks and no data; it predicts and can be saved.
     """
 
+    history_: pd.DataFrame
+    n_iter_: int
+
     #: Accepted numbers of axes of what the net takes.
     _ndim: tuple[int, ...] = (3,)
     #: Whether the net runs with images laid out channels last.
@@ -379,7 +382,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
                 if not going_on:
                     build_net(self, net, data, trained_rows([run]))
                     # Built anew with this estimator's parameters, see run_update.
-                    net.optimizer_ = None
+                    net.optimizer_ = None  # type: ignore[assignment]
                 net.workers_ = workers
                 workers.draw_apart(seed, device)
                 net.set_stage(run.settings).run_update(run.train, run.callbacks)

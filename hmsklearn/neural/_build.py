@@ -121,7 +121,9 @@ def _set_checkpointing(body: nn.Module, name: str, caller: str) -> None:
 def _set_statistics(net: VoteNet, X: Any, rows: np.ndarray, caller: str) -> None:
     norm = net.module_.norm
     norms = dict(norm.items()) if isinstance(norm, nn.ModuleDict) else {"": norm}
-    wanted = {name: one for name, one in norms.items() if one.mode == "global"}
+    wanted: dict[str, Any] = {
+        name: one for name, one in norms.items() if one.mode == "global"
+    }
     if not wanted:
         return
     if net.module_.frontend is None:

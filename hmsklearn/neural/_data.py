@@ -225,9 +225,8 @@ class WindowDataset(Dataset):
     def X(self) -> Any:
         """Windows of this set, copied out of the array."""
         if isinstance(self.windows, Mapping):
-            return type(self.windows)(
-                {name: view[self.rows] for name, view in self.windows.items()}
-            )
+            views = {name: view[self.rows] for name, view in self.windows.items()}
+            return type(self.windows)(views)  # type: ignore[call-arg]
         return self.windows[self.rows]
 
     @property

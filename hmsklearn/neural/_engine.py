@@ -246,7 +246,7 @@ def _session(
             torch.onnx.export(
                 flat,
                 tuple(one.clone() for one in example),
-                file,
+                file,  # type: ignore[arg-type]  # torch takes it
                 dynamo=False,
                 opset_version=_OPSET,
                 input_names=order,

@@ -366,7 +366,8 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         finally:
             self._forget_data()
             self.workers_ = OneProcess()
-            self.callbacks, self.callbacks_ = None, []
+            self.callbacks = None  # type: ignore[assignment]
+            self.callbacks_: list[Any] = []
             self.module_.eval()
         return self
 
@@ -379,11 +380,13 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         """Let go of everything that prediction does not need."""
         self._forget_data()
         self.workers_ = OneProcess()
-        self.optimizer_ = self.scaler_ = self.criterion_ = self.ema_ = None
+        self.optimizer_ = self.criterion_ = None  # type: ignore[assignment]
+        self.scaler_ = self.ema_ = None
         self.compiled_ = self.raw_state_ = self.averaged_state_ = None
-        self.augment, self.frozen_ = [], []
-        self.callbacks = None
-        self.callbacks_: list[Any] = []
+        self.augment: list[Any] = []
+        self.frozen_: list[nn.Module] = []
+        self.callbacks = None  # type: ignore[assignment]
+        self.callbacks_ = []
         self._trimmed_for_prediction = True
         self.module_.eval()
         self.module_.requires_grad_(True)

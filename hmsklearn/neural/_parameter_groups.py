@@ -202,6 +202,7 @@ def _undecayed(module: nn.Module, names: Iterable[str]) -> set[str]:
 
 
 def _layer_depths(module: nn.Module, caller: str) -> dict[str, int]:
+    body: Any
     body, start = _body(module)
     if callable(getattr(body, "layer_groups", None)):
         groups = [list(group) for group in body.layer_groups()]

@@ -174,7 +174,7 @@ def read_state(path: Path, *, caller: str) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             state: Any = load_file(path, device="cpu")
         else:
-            with torch.serialization.safe_globals(_HARMLESS):
+            with torch.serialization.safe_globals(_HARMLESS):  # type: ignore[arg-type]
                 state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(

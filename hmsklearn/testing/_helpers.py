@@ -174,13 +174,16 @@ def assert_raises(
     raise AssertionError(f"{message}: nothing was raised")
 
 
+def _joined_output(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda X: joined(call(X))
+
+
 def predictors(estimator: Any) -> list[tuple[str, Callable[[Any], Any]]]:
     """Output methods of a fitted estimator, by name."""
-    found = []
+    found: list[tuple[str, Callable[[Any], Any]]] = []
     for method in _METHODS:
         with suppress(AttributeError):
-            call = getattr(estimator, method)
-            found.append((method, lambda X, call=call: joined(call(X))))
+            found.append((method, _joined_output(getattr(estimator, method))))
     return found
 
 

@@ -118,5 +118,6 @@ class VoteHead(nn.Module):
         logits = self.linear(x)
         if self.linear_few is None or not self.training or total_votes is None:
             return logits
+        assert self.vote_threshold is not None  # there is a second layer only with it
         few = (total_votes < self.vote_threshold)[:, None]
         return torch.where(few, self.linear_few(x), logits)

@@ -145,7 +145,7 @@ class WaveNetImage(nn.Module):
             Whether to.
         """
         for stack in self.stacks:
-            stack.grad_checkpointing = enable
+            stack.grad_checkpointing = enable  # type: ignore[assignment]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Draw the image of windows.
