@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,19 @@ ROOMS = sorted(
 OPTIONAL = {"matplotlib", "mne"}
 
 NAMES = {
+    "augmentation": [
+        "AUGMENTATIONS",
+        "AugmentationList",
+        "BaseAugmentation",
+        "LeftRightMirror",
+        "Mixup",
+        "OneOf",
+        "WindowJitter",
+        "XYMasking",
+        "apply_all",
+        "create_augmentation",
+        "list_augmentations",
+    ],
     "datasets": ["HMSReader", "load_hms", "make_hms"],
     "ensemble": ["KLBlender", "StackingKLClassifier"],
     "imaging": [
@@ -40,11 +54,33 @@ NAMES = {
     "metrics": ["kl_divergence", "kl_scorer", "make_kl_scorer"],
     "model_selection": ["oof_predict_proba"],
     "montage": ["CH_NAMES", "Montage", "get_montage"],
+    "nets": [
+        "BaseNet",
+        "MultiViewNet",
+        "NetOutput",
+        "TimmNet",
+        "create_net",
+        "get_net",
+        "list_nets",
+        "net_config",
+        "register_net",
+    ],
+    "nets.layers": ["GlobalPool", "InputNorm", "VoteHead", "create_pool"],
     "neural": [
+        "BaseNeuralClassifier",
+        "DecayingVoteWeight",
+        "DirichletMultinomialLoss",
+        "FocalLoss",
         "Frontend",
         "ImageClassifier",
+        "MinimumVoteWeight",
+        "MultiViewClassifier",
+        "SoftBCELoss",
         "TimmClassifier",
+        "TwoLevelVoteWeight",
         "VideoClassifier",
+        "VoteKLLoss",
+        "VoteLoss",
         "WaveformClassifier",
         "fuse",
         "unfuse",
@@ -87,6 +123,27 @@ def test_module_is_described_and_imports_absolutely(path):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno} imports relatively"
             assert all(alias.name != "*" for alias in node.names), f"{path} imports *"
+
+
+API = Path(__file__).parents[1] / "docs" / "api.rst"
+
+
+@pytest.mark.parametrize("room", [*ROOMS, "hmsklearn.nets.layers"])
+def test_reference_names_what_is_public(room):
+    """What a room offers is in docs/api.rst."""
+    listed = re.findall(r"^   ([\w.]+)$", API.read_text("utf-8"), flags=re.M)
+    assert len(set(listed)) == len(listed)
+    short = room.removeprefix("hmsklearn.")
+    public = getattr(importlib.import_module(room), "__all__", ())
+    assert {f"{short}.{name}" for name in public} <= set(listed)
+
+
+@pytest.mark.parametrize(
+    "name", re.findall(r"^   ([\w.]+\.\w+)$", API.read_text("utf-8"), flags=re.M)
+)
+def test_reference_names_what_exists(name):
+    module, _, attribute = name.rpartition(".")
+    assert hasattr(importlib.import_module(f"hmsklearn.{module}"), attribute)
 
 
 def modules_with_all():
@@ -159,7 +216,11 @@ def test_importing_every_room_needs_no_extra():
 
 
 @pytest.mark.parametrize(
-    "room", ["votes", "metrics", "montage", "preprocessing", "imaging", "spectrogram"]
+    "room",
+    [
+        *("votes", "metrics", "montage", "preprocessing", "imaging", "spectrogram"),
+        *("augmentation", "views"),
+    ],
 )
 def test_signal_rooms_do_not_import_networks(room):
     loaded = modules_loaded_by(f"import hmsklearn.{room}")
