@@ -122,7 +122,7 @@ def jobs():
             timm,
             partial(TimmNet, 1, N_CLASSES, (128, 256), backbone="tf_efficientnet_b0"),
             images,
-            16,
+            4,
             1.25,
             "loop by hand, contiguous",
         ),
