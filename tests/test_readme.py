@@ -10,16 +10,16 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
 def test_imports_and_pipelines_of_the_example():
-    (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
-    tree = ast.parse(block)
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    tree = ast.parse("".join(blocks))
     names = {}
     for node in tree.body:
         builds = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in (
-            *("pipe", "pipe2", "stack"),
+            *("pipe", "pipe2", "stack", "image", "both", "pipe3"),
         )
         if isinstance(node, (ast.Import, ast.ImportFrom)) or builds:
             exec(compile(ast.Module([node], []), "README.md", "exec"), names)
-    for name in ("pipe", "pipe2", "stack"):
+    for name in ("pipe", "pipe2", "stack", "pipe3"):
         clone(names[name])
     called = {node.func.id for node in ast.walk(tree) if _calls_a_name(node)}
     assert called <= set(names)
