@@ -1,7 +1,7 @@
 """Four families of models on one folder, scored by patient.
 
-    python examples/four_families.py [--root FOLDER] [--patients 200] [--jobs 1]
-                                      [--out DIR]
+    python examples/four_families.py [--root FOLDER] [--patients 200] [--epochs 10]
+                                      [--jobs 1] [--out DIR]
 
 Reads a competition folder (or simulates one), predicts every window out of fold with
 mel images, with the raw signal as an image, with a 1-D net on the signal and with a
@@ -79,9 +79,10 @@ def signal_steps() -> list[tuple[str, Any]]:
     ]
 
 
-def make_families(random_state: int = 0) -> dict[str, Pipeline]:
+def make_families(max_epochs: int = 10, random_state: int = 0) -> dict[str, Pipeline]:
     """Four small pipelines by name, each from clean windows to probabilities."""
     training = {
+        "max_epochs": max_epochs,
         "batch_size": 16,
         "lr": 3e-3,
         "schedule": "one_cycle",
@@ -94,7 +95,6 @@ def make_families(random_state: int = 0) -> dict[str, Pipeline]:
         "test_resnet",
         # The images show chains; a mirrored head has left and right ones exchanged.
         augment=[LeftRightMirror(panels=CHAINS)],
-        max_epochs=12,
         **training,
     )
     image = TimmClassifier(
@@ -102,14 +102,12 @@ def make_families(random_state: int = 0) -> dict[str, Pipeline]:
         # Drawn batch by batch, so that signals are mirrored, with their signs.
         frontend=WaveformImager(rows=4),
         augment=[LeftRightMirror()],
-        max_epochs=12,
         **training,
     )
     waveform = WaveformClassifier(
         "resnet1d_gru",
         architecture_params=small,
         augment=[LeftRightMirror()],
-        max_epochs=12,
         **training,
     )
     # The branches say which nets stand side by side. They are trained together, each
@@ -121,7 +119,6 @@ def make_families(random_state: int = 0) -> dict[str, Pipeline]:
         ],
         augment=[LeftRightMirror(panels={"mel": CHAINS})],
         aux_weight=0.5,
-        max_epochs=8,
         **training,
     )
     views = ViewUnion(
@@ -202,10 +199,13 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, help="competition folder")
     parser.add_argument("--patients", type=int, default=200, help="to simulate")
+    parser.add_argument("--epochs", type=int, default=10, help="of every training")
     parser.add_argument("--jobs", type=int, default=1, help="folds at a time")
     parser.add_argument("--out", type=Path, default=Path("four_families_output"))
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.jobs != 1:
+        torch.set_num_threads(1)  # a core for each fold
 
     root = args.root
     if root is None:
@@ -226,7 +226,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     threads = torch.get_num_threads()
     say(f"{cv.n_splits} folds by patient, {args.jobs} at a time, {threads} threads")
     seconds = {}
-    for name, pipe in make_families().items():
+    for name, pipe in make_families(args.epochs).items():
         start = time.perf_counter()
         result = oof_predict_proba(
             pipe,
