@@ -251,6 +251,9 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         return self.probabilities
 
     def _set_training(self, training: bool = True) -> None:
+        # Asked before every batch, and a deep net takes a millisecond to walk through.
+        if self.module_.training == training:
+            return
         super()._set_training(training)
         for part in self.frozen_:
             part.eval()
@@ -313,6 +316,8 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         self.ema_ = make_ema(self.module_, self.ema, caller=self.caller)
         if self.compiled and self.compiled_ is None:
             self._keep(compiled_=torch.compile(self.module_))
+        # What is frozen may be other parts than before.
+        self.module_.eval()
         self.initialize_callbacks()
         self.count_steps(self.training_batches(train))
         self.first_epoch_ = 0
