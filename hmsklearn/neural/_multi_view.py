@@ -129,6 +129,7 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
     _channels_last = True
     # The branches say how their own input is normalised.
     _not_shared = ("input_norm",)
+    input_norm: Any = None
 
     def __init__(
         self,
@@ -148,6 +149,7 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
+        del self.input_norm  # the base class's, and no parameter here
         self.branches = branches
         self.views = views
         self.fusion = fusion

@@ -19,7 +19,8 @@ from sklearn.pipeline import Pipeline
 
 import hmsklearn
 from hmsklearn.imaging import WaveformImager
-from hmsklearn.preprocessing import CentreCrop
+from hmsklearn.neural import WaveformClassifier
+from hmsklearn.preprocessing import CentreCrop, Decimator
 from hmsklearn.testing._adapters import WeightedWindowAdapter, WindowAdapter
 from hmsklearn.testing._adapters_other import RowsAdapter, StackAdapter
 from hmsklearn.testing._data import CheckData, make_check_data, suited
@@ -135,6 +136,14 @@ def _views() -> dict[str, Any]:
 def _branches() -> dict[str, Any]:
     """Give the signal itself, twenty columns of it, and ten of its centre."""
     return {"views": [("signal", "passthrough"), *_views()["views"]]}
+
+
+def _branches_of_one_array() -> dict[str, Any]:
+    """Look at the whole signal, and through a frontend at every other sample."""
+    small = {"width": 8, "kernels": (3, 7), "n_blocks": 2, "gru_hidden": 0}
+    whole = WaveformClassifier(architecture_params=small)
+    coarse = WaveformClassifier(architecture_params=small, frontend=Decimator(2))
+    return _tiny_net(branches=[("whole", whole), ("coarse", coarse)])()
 
 
 CASES: tuple[CheckCase, ...] = (
@@ -288,6 +297,14 @@ CASES: tuple[CheckCase, ...] = (
         shape=(2, 16, 16),
         adapted_params=_TRAINED_IN_EARNEST,
         adapted_shape=(2, 8, 8),
+        adapted_expected=_TRAINED_BY_STEPS,
+        single_precision=True,
+    ),
+    CheckCase(
+        "neural.MultiViewClassifier",
+        _branches_of_one_array,
+        shape=(4, 64),
+        adapted_params=_TRAINED_IN_EARNEST,
         adapted_expected=_TRAINED_BY_STEPS,
         single_precision=True,
     ),
