@@ -294,7 +294,7 @@ def test_rows_of_the_competition(hms_root, waveform):
         ButterworthFilter(0.5, 20.0),
         Decimator(10, method="mean"),
         AmplitudeScaler(clip=1024, scale=32),
-        waveform(max_epochs=1),
+        waveform(max_epochs=1, batch_size=3),
     ).fit(X, y)
     fused = fuse(pipe, check_on=X)
     assert names(fused) == ["hmsreader", "waveformclassifier"]

@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 from skorch.exceptions import SkorchTrainingImpossibleError
 from torch import nn
 
-from hmsklearn.nets import create_net
+from hmsklearn.nets import TimmNet, create_net
 from hmsklearn.neural import _device
 from hmsklearn.neural._persistence import PackedWeights, pack_weights, unpack_weights
 
@@ -148,7 +148,7 @@ def test_loading_takes_little_more_than_building_and_reading(timm_classifier, tm
         joblib.load(tmp_path / "clf.joblib")
 
     def build_and_read():
-        body = timm.create_model("tf_efficientnet_b0", in_chans=1, num_classes=6)
+        body = TimmNet(1, 6, (64, 64), backbone="tf_efficientnet_b0")
         body.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
 
     def shortest(function):
