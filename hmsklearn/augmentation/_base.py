@@ -43,6 +43,9 @@ class BaseAugmentation(BaseEstimator):
 
     after_frontend: bool = False
 
+    #: Whether a classifier applies it to the features of its net.
+    of_features: bool = False
+
     #: Numbers of axes of the windows that it takes.
     _ndim: tuple[int, ...] = (3, 4, 5)
 

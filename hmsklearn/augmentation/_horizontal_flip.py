@@ -29,6 +29,7 @@ class HorizontalFlip(BaseAugmentation):
     See Also
     --------
     TimeReverse : Acts on the signals before the frontend.
+    VerticalFlip : Reverses the height.
 
     Notes
     -----

@@ -78,6 +78,11 @@ class OneOf(BaseAugmentation):
                 f"{self._name}: augmentations must be a list of one or more "
                 f"augmentations, got {items!r}."
             )
+        if any(item.of_features for item in items):
+            raise ValueError(
+                f"{self._name}: ManifoldMixup acts on features and the others on "
+                "windows. Give it to augment on its own, with its own p."
+            )
         if len({item.after_frontend for item in items}) > 1:
             raise ValueError(
                 f"{self._name}: some of its augmentations act before and some after "

@@ -22,6 +22,7 @@ from hmsklearn.augmentation._gaussian_noise import GaussianNoise
 from hmsklearn.augmentation._horizontal_flip import HorizontalFlip
 from hmsklearn.augmentation._label_smoothing import LabelSmoothing
 from hmsklearn.augmentation._left_right_mirror import LeftRightMirror
+from hmsklearn.augmentation._manifold_mixup import ManifoldMixup
 from hmsklearn.augmentation._mixup import Mixup
 from hmsklearn.augmentation._one_of import OneOf
 from hmsklearn.augmentation._polarity_flip import PolarityFlip
@@ -32,6 +33,7 @@ from hmsklearn.augmentation._time_cut_mix import TimeCutMix
 from hmsklearn.augmentation._time_mask import TimeMask
 from hmsklearn.augmentation._time_reverse import TimeReverse
 from hmsklearn.augmentation._time_shift import TimeShift
+from hmsklearn.augmentation._vertical_flip import VerticalFlip
 from hmsklearn.augmentation._vote_jitter import VoteJitter
 from hmsklearn.augmentation._window_jitter import WindowJitter
 from hmsklearn.augmentation._xy_masking import XYMasking
@@ -55,6 +57,7 @@ AUGMENTATIONS: dict[str, type[BaseAugmentation]] = {
     "horizontal_flip": HorizontalFlip,
     "label_smoothing": LabelSmoothing,
     "left_right_mirror": LeftRightMirror,
+    "manifold_mixup": ManifoldMixup,
     "mixup": Mixup,
     "one_of": OneOf,
     "polarity_flip": PolarityFlip,
@@ -65,6 +68,7 @@ AUGMENTATIONS: dict[str, type[BaseAugmentation]] = {
     "time_mask": TimeMask,
     "time_reverse": TimeReverse,
     "time_shift": TimeShift,
+    "vertical_flip": VerticalFlip,
     "vote_jitter": VoteJitter,
     "window_jitter": WindowJitter,
     "xy_masking": XYMasking,

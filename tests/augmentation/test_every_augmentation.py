@@ -17,6 +17,7 @@ from hmsklearn.augmentation import (
 )
 
 SIGNALS, IMAGES, PLANES = (24, 18, 64), (24, 3, 16, 24), (24, 18, 8, 8)
+FEATURES = (24, 40)
 
 # Parameters that suit the small windows of these tests, and the windows' shape.
 CASES = {
@@ -35,6 +36,7 @@ CASES = {
     "horizontal_flip": ({}, IMAGES),
     "label_smoothing": ({}, SIGNALS),
     "left_right_mirror": ({}, SIGNALS),
+    "manifold_mixup": ({}, FEATURES),
     "mixup": ({}, SIGNALS),
     "one_of": (
         {"augmentations": [PolarityFlip(p=1.0), TimeReverse(p=1.0)]},
@@ -48,6 +50,7 @@ CASES = {
     "time_mask": ({"size": (2, 20)}, SIGNALS),
     "time_reverse": ({}, SIGNALS),
     "time_shift": ({"max_shift": 20}, SIGNALS),
+    "vertical_flip": ({}, IMAGES),
     "vote_jitter": ({}, SIGNALS),
     "window_jitter": ({"n_times": 48}, SIGNALS),
     "xy_masking": ({"size_x": (2, 4), "size_y": 2}, IMAGES),
@@ -91,7 +94,7 @@ ALL = {name: (name, *case) for name, case in CASES.items()} | MORE
 
 TARGETS_ONLY = {"label_smoothing", "vote_jitter"}
 RESIZES = {"window_jitter"}
-PARTNERS = {"mixup", "cut_mix", "time_cut_mix"}
+PARTNERS = {"manifold_mixup", "mixup", "cut_mix", "time_cut_mix"}
 # The same change for all windows that are changed at all.
 FIXED = {
     "front_back_mirror",
@@ -100,6 +103,7 @@ FIXED = {
     "left_right_mirror",
     "polarity_flip",
     "time_reverse",
+    "vertical_flip",
 }
 
 
@@ -152,7 +156,10 @@ def test_every_name_has_a_case():
 def test_parameters_are_stored_and_nothing_else(case):
     augmentation = build(case)
     names = set(inspect.signature(type(augmentation)).parameters)
-    fixed = {"after_frontend"} if case[0] == "centre_shift" else set()
+    fixed = {
+        "centre_shift": {"after_frontend"},
+        "manifold_mixup": {"after_frontend", "views"},
+    }.get(case[0], set())
     assert set(vars(augmentation)) - fixed == names
     assert "p" in names
     assert "random_state" in names
@@ -187,7 +194,7 @@ def test_probability_one_changes_all(case):
 
 def test_probability_is_that_of_a_window(case):
     x = torch.zeros(4000, *[2] * (len(case[2]) - 1))
-    if case[0] in ("mixup", "cut_mix", "time_cut_mix", "one_of"):
+    if case[0] in (*PARTNERS, "one_of"):
         x = x[:1000]
     active = BaseAugmentation.draw(
         _only_coins(build(case, p=0.3)), x, seeded(), fractions=None
@@ -295,6 +302,7 @@ def test_precision_is_kept(case, dtype):
     )
 
 
+@cases(lambda case: case[2] != FEATURES)
 def test_views_get_one_draw(case):
     batch = batch_of(case[2])
     x = batch["x"]
@@ -307,6 +315,7 @@ def test_views_get_one_draw(case):
     assert out["left"] is batch["x"]["left"]
 
 
+@cases(lambda case: case[2] != FEATURES)
 def test_unknown_view(case):
     batch = batch_of(case[2])
     batch["x"] = {"one": batch["x"]}

@@ -14,6 +14,7 @@ from hmsklearn.augmentation import (
     LeftRightMirror,
     PolarityFlip,
     TimeReverse,
+    VerticalFlip,
 )
 from hmsklearn.montage import CH_NAMES, MONTAGES, get_montage
 from hmsklearn.signal import derive
@@ -62,7 +63,19 @@ def test_twice_is_nothing(case, seed):
     for other in (TimeReverse(p=1.0), PolarityFlip(p=1.0)):
         assert torch.equal(other(other(x)), x)
     image = x[:, :, None]
-    assert torch.equal(HorizontalFlip(p=1.0)(HorizontalFlip(p=1.0)(image)), image)
+    for of_image in (HorizontalFlip(p=1.0), VerticalFlip(p=1.0)):
+        assert torch.equal(of_image(of_image(image)), image)
+
+
+def test_images_are_flipped_by_width_or_by_height():
+    image = np.array([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]])
+    assert HorizontalFlip(p=1.0)(image).tolist() == [[[[3, 2, 1], [6, 5, 4]]]]
+    assert VerticalFlip(p=1.0)(image).tolist() == [[[[4, 5, 6], [1, 2, 3]]]]
+    film = image[:, :, None]
+    assert VerticalFlip(p=1.0)(film).tolist() == [[[[[4, 5, 6], [1, 2, 3]]]]]
+    assert VerticalFlip().after_frontend
+    with pytest.raises(ValueError, match="VerticalFlip: takes windows of 4 or 5 axes"):
+        VerticalFlip()(np.zeros((1, 2, 3)))
 
 
 def test_left_and_right_of_the_electrodes():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta as beta_distribution
 from scipy.stats import kstest
 
-from hmsklearn.augmentation import CutMix, Mixup, TimeCutMix
+from hmsklearn.augmentation import CutMix, ManifoldMixup, Mixup, OneOf, TimeCutMix
 from hmsklearn.augmentation._random import beta, partners
 
 
@@ -80,6 +80,24 @@ def test_mixup_or_is_that_of_seti():
 def test_mixup_add_is_clipped():
     mixup, _, y, params = hand_made("add")
     assert mixup.transform_target(y, params).tolist() == [[0.5, 1.0, 0.25]] * 2
+
+
+def test_features_are_mixed_by_hand():
+    _, x, y, params = hand_made()
+    mixup = ManifoldMixup()
+    assert mixup.transform(x[:, 0], params).tolist() == [[2.0, 4.0], [3.0, 6.0]]
+    assert mixup.transform_target(y, params).tolist() == [
+        [0.375, 0.5625, 0.0625],
+        [0.25, 0.625, 0.125],
+    ]
+    assert mixup.transform_row(torch.tensor([4.0, 12.0]), params).tolist() == [6.0, 8.0]
+
+
+def test_features_are_no_windows():
+    with pytest.raises(ValueError, match=r"ManifoldMixup: takes features.*Mixup on"):
+        ManifoldMixup()(np.zeros((2, 3, 4)))
+    with pytest.raises(ValueError, match="OneOf: ManifoldMixup acts on features"):
+        OneOf([ManifoldMixup(), CutMix()]).check()
 
 
 def test_windows_that_are_not_drawn_stay():
