@@ -17,7 +17,7 @@ from torch import nn
 from hmsklearn.metrics import kl_divergence
 from hmsklearn.neural._build import build_net, net_shape
 from hmsklearn.neural._checking import check_parameters
-from hmsklearn.neural._checkpoint import Checkpoint, fingerprint
+from hmsklearn.neural._checkpoint import Checkpoint
 from hmsklearn.neural._course import Course, StageRun
 from hmsklearn.neural._data import check_batchable
 from hmsklearn.neural._device import (
@@ -28,6 +28,7 @@ from hmsklearn.neural._device import (
     training_device,
 )
 from hmsklearn.neural._distributed import find_workers
+from hmsklearn.neural._fingerprint import fingerprint
 from hmsklearn.neural._frontend import Frontend
 from hmsklearn.neural._net import VoteNet
 from hmsklearn.neural._one_process import OneProcess
@@ -700,6 +701,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             data.rows,
             None if valid is None else valid.y,
             *more,
+            X_val=None if valid is None else valid.windows,
         )
 
     def _workers(self) -> OneProcess:

@@ -10,13 +10,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from skorch.callbacks import Callback
 from torch import nn
 
 from hmsklearn.neural import DecayingVoteWeight, FocalLoss, WaveformClassifier
-from hmsklearn.neural._checkpoint import Checkpoint, fingerprint
+from hmsklearn.neural._checkpoint import Checkpoint
+from hmsklearn.neural._fingerprint import fingerprint
 
 # No class has votes in some of the small parts.
 pytestmark = pytest.mark.filterwarnings("ignore:.*no window to train on has a vote")
@@ -482,6 +484,39 @@ class TestWhichTraining:
         with pytest.warns(UserWarning, match="starts from the beginning"):
             clf.fit(data.X, data.votes)
 
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            (
+                {"vote_weight": lambda votes: (votes >= 5) * 1.0},
+                {"vote_weight": lambda votes: (votes >= 9) * 1.0},
+            ),
+            ({"loss": (1.0, 0.5)}, {"loss": (2.0, 0.5)}),
+        ],
+        ids=["function", "module"],
+    )
+    def test_what_only_code_or_attributes_tell(self, make, data, before, after):
+        if "loss" in before:
+            before, after = ({"loss": Scaled(*p["loss"])} for p in (before, after))
+        make(**before).fit(data.X, data.votes)
+        steps = Steps()
+        make(**before, resume=True, callbacks=[steps]).fit(data.X, data.votes)
+        assert steps.n_ == 0
+        clf = make(**after, resume=True, callbacks=[steps])
+        with pytest.warns(UserWarning, match="starts from the beginning"):
+            clf.fit(data.X, data.votes)
+        assert steps.n_ > 0
+
+    def test_other_windows_to_validate_on(self, make, data, more_data):
+        params = {"early_stopping": True, "patience": 9}
+        clf = make(**params)
+        clf.fit(data.X, data.votes, X_val=data.X, y_val=data.votes)
+        steps = Steps()
+        clf = make(**params, resume=True, callbacks=[steps])
+        with pytest.warns(UserWarning, match="starts from the beginning"):
+            clf.fit(data.X, data.votes, X_val=more_data.X, y_val=data.votes)
+        assert steps.n_ == 30
+
     def test_warm_start_is_a_new_training(self, make, data):
         clf = make(warm_start=True, max_epochs=2).fit(data.X, data.votes)
         steps = Steps()
@@ -541,9 +576,154 @@ class TestFingerprint:
             Plain(1).method,
             Small,
             Presses,
+            np.zeros((2, 3)),
+            np.zeros((3, 2)),
+            np.array(["a", None], dtype=object),
+            torch.zeros(2),
+            torch.zeros(2, dtype=torch.bfloat16),
+            pd.Series(np.arange(999)),
+            pd.Series(np.where(np.arange(999) == 500, 0, np.arange(999))),
+            {"a": 1, 2: {3}},
         ]
         marks = [self.mark(value) for value in different]
         assert len(set(marks)) == len(marks)
+
+    def test_of_what_functions_do(self):
+        different = [
+            lambda votes: (votes >= 5) * 1.0,
+            lambda votes: (votes >= 9) * 1.0,
+            lambda votes: np.array([v in {"a", "b"} for v in votes]),
+            lambda votes: np.array([v in {"a", "c"} for v in votes]),
+            lambda votes, least=5: votes >= least,
+            lambda votes, least=9: votes >= least,
+            lambda votes, *, least=5: votes >= least,
+            lambda votes, *, least=9: votes >= least,
+            at_least(5),
+            at_least(9),
+            at_least(np.array([5])),
+            at_least(np.array([9])),
+            lambda votes: [v for v in votes if v >= 5],
+            lambda votes: [v for v in votes if v >= 9],
+        ]
+        marks = [self.mark(value) for value in different]
+        assert len(set(marks)) == len(marks)
+        assert self.mark(at_least(5)) == self.mark(at_least(5))
+
+    def test_of_what_functions_find_by_name(self, monkeypatch):
+        before = self.mark(finds_by_name)
+        assert self.mark(finds_by_name) == before
+        monkeypatch.setattr(sys.modules[__name__], "LEAST", 9)
+        assert self.mark(finds_by_name) != before
+
+    def test_of_functions_that_call_themselves(self):
+        assert self.mark(calls_itself(3)) == self.mark(calls_itself(3))
+        assert self.mark(calls_itself(3)) != self.mark(calls_itself(4))
+
+    def test_of_modules(self):
+        same = (Scaled(1.0, 0.5), Scaled(1.0, 0.5))
+        assert self.mark(same[0]) == self.mark(same[1])
+        # All of them have one and the same text.
+        different = [Scaled(1.0, 0.5), Scaled(2.0, 0.5), Scaled(1.0, 0.7)]
+        inner = nn.Sequential(Scaled(1.0, 0.5)), nn.Sequential(Scaled(2.0, 0.5))
+        marks = [self.mark(value) for value in (*different, *inner)]
+        assert len({repr(value) for value in different}) == 1
+        assert len(set(marks)) == len(marks)
+
+    def test_same_in_another_process(self, tmp_path):
+        script = tmp_path / "mark.py"
+        script.write_text(textwrap.dedent(MARKS))
+        root = Path(__file__).parents[2]
+        printed = set()
+        for seed in "12":  # of the hashes that order sets
+            environment = {
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "PYTHONPATH": str(root),
+                "PYTHONHASHSEED": seed,
+            }
+            done = subprocess.run(
+                [sys.executable, str(script)],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            printed.add(done.stdout)
+        [marks] = printed
+        assert len(set(marks.split())) == 6
+
+    def test_of_windows_to_validate_on(self):
+        X, more = np.zeros((3, 2, 4)), np.ones((3, 2, 4))
+        marks = {
+            fingerprint({}, X),
+            fingerprint({}, X, X_val=X),
+            fingerprint({}, X, X_val=more),
+            fingerprint({}, X, X_val={"a": more}),
+        }
+        assert len(marks) == 4
+
+
+MARKS = """
+    from dataclasses import dataclass
+    from typing import Any
+    import numpy as np, pandas as pd, torch
+    from hmsklearn.neural._fingerprint import fingerprint
+
+    class Loss(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.names = {"a", "b", "c"}
+            self.weight = torch.nn.Parameter(torch.ones(2))
+
+    @dataclass
+    class Holder:
+        inside: Any
+
+    values = [
+        lambda votes: votes in {"a", "b", "c"},
+        Loss(),
+        Holder(lambda votes: votes),
+        Holder(object()),
+        pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}),
+        {"b": {"x", "y", "z"}, 1: np.array(["x", None], dtype=object)},
+    ]
+    for value in values:
+        print(fingerprint({"value": value}, np.zeros((3, 2, 4))))
+"""
+
+LEAST = 5
+
+
+def finds_by_name(votes):
+    return calls_by_name(votes)
+
+
+def calls_by_name(votes):
+    return [vote >= LEAST for vote in votes]
+
+
+def at_least(least):
+    return lambda votes: votes >= least
+
+
+def calls_itself(n):
+    def again(votes):
+        return votes if votes > n else again(votes + 1)
+
+    return again
+
+
+class Scaled(nn.Module):
+    """Its text names none of what it does."""
+
+    def __init__(self, scale, start):
+        super().__init__()
+        self.scale = scale
+        self.offset = nn.Parameter(torch.tensor(start))
+
+    def forward(self, logits, fractions, *, sample_weight=None, total_votes=None):
+        gap = logits.softmax(dim=1) - fractions
+        return self.scale * gap.square().mean() + 0 * self.offset
 
 
 class Plain:
