@@ -14,8 +14,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from hmsklearn._params import check_choice, check_integer
 from hmsklearn.metrics import kl_divergence
-from hmsklearn.neural._build import build_net, net_shape
+from hmsklearn.neural._build import build_net, net_shape, switch_checkpointing
 from hmsklearn.neural._checking import check_parameters
 from hmsklearn.neural._checkpoint import Checkpoint
 from hmsklearn.neural._course import Course, StageRun
@@ -30,6 +31,7 @@ from hmsklearn.neural._device import (
 from hmsklearn.neural._distributed import find_workers
 from hmsklearn.neural._fingerprint import fingerprint
 from hmsklearn.neural._frontend import Frontend
+from hmsklearn.neural._history import histories, rows_of
 from hmsklearn.neural._net import VoteNet
 from hmsklearn.neural._one_process import OneProcess
 from hmsklearn.neural._persistence import pack_weights
@@ -98,6 +100,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
     # Groups and EEGs only decide what is validated on and drawn, and whoever routes
     # them means that.
     __metadata_request__fit = {"groups": True, "eeg_id": True}
+    __metadata_request__partial_fit = {"eeg_id": True}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -127,6 +130,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         warmup: float = 0.0,
         min_lr: float = 0.0,
         clip_grad: float | None = None,
+        awp: dict[str, float] | None = None,
         ema: Any = None,
         vote_weight: str | Callable[..., Any] | None = None,
         sampling: Any = None,
@@ -173,6 +177,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         self.warmup = warmup
         self.min_lr = min_lr
         self.clip_grad = clip_grad
+        self.awp = awp
         self.ema = ema
         self.vote_weight = vote_weight
         self.sampling = sampling
@@ -322,11 +327,16 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         y: Any,
         sample_weight: Any = None,
         classes: Any = None,
+        eeg_id: Any = None,
     ) -> BaseNeuralClassifier:
         """Go through the windows once, with the rate at `lr`.
 
         The first call builds a net; later ones go on with it and with the state of its
         optimizer. Neither schedule nor stages nor validation take part.
+
+        Parameters that have changed since count from this call on: `lr` and
+        `weight_decay` for the optimizer as it is; with another `loss`, `optimizer`,
+        `backbone_lr` or `layer_decay` it starts anew. What the net is made of stays.
 
         Parameters
         ----------
@@ -338,6 +348,8 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             Weights.
         classes : sequence of labels, optional
             Must be the estimator's own where given: its parameter `classes` says them.
+        eeg_id : array-like of shape (n_windows,), optional
+            EEG that every window is from, for `sampling` and `target` by EEG.
 
         Returns
         -------
@@ -347,7 +359,8 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If data or parameters are not usable, or the loss becomes NaN.
+            If data or parameters are not usable, or the loss becomes NaN. The net is
+            as it was before then, but for its optimizer, which starts anew.
         """
         caller = type(self).__name__
         refuse_encoded_votes(caller, classes=self.classes)
@@ -361,7 +374,8 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             X,
             y,
             sample_weight,
-            *(None,) * 4,
+            *(None,) * 3,
+            eeg_id,
             random_state,
             validate=False,
             labels=self.classes_ if going_on else None,
@@ -372,7 +386,8 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         device = workers.device(self.device)
         with training_device(device, caller=caller) as device:
             if going_on:
-                net, device, seed = self.net_, self.device_, seed + self.n_iter_
+                net, seed = self.net_, seed + self._n_begun
+                self._prepare_update(net, device)
             else:
                 net = self._new_net(X, data, device)
             with (
@@ -387,13 +402,10 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
                 net.workers_ = workers
                 workers.draw_apart(seed, device)
                 net.set_stage(run.settings).run_update(run.train, run.callbacks)
-        # A net that was saved has forgotten its history, the estimator has not.
-        gone = self.history_ if going_on and len(net.history) == 1 else None
         self._take(net, data, device)
-        if gone is not None:
-            self.history_ = pd.concat([gone, self.history_], ignore_index=True)
-            self.n_iter_ = len(self.history_)
         self.best_epoch_ = None
+        if net.interrupted_:
+            raise KeyboardInterrupt
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -438,6 +450,8 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         caller = type(self).__name__
+        check_choice(self.engine, "engine", ("torch", "onnx"), caller=caller)
+        check_integer(self.batch_size, "batch_size", caller=caller, low=1)
         X = self._check_X(X, fitted=True)
         with self._naming_memory(self.device_):
             logits = self.net_.predict_logits(
@@ -600,6 +614,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
                 f"it is now ({error}). Set warm_start=False, or put its parameters "
                 "back."
             ) from error
+        net.take_loss(self.net_)
 
     def _run(self, net: VoteNet, runs: list[StageRun], data: FitData) -> None:
         """Run the stages, from a checkpoint where one is asked for and there."""
@@ -650,6 +665,23 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
             device=device,
         )
 
+    def _prepare_update(self, net: VoteNet, device: str) -> None:
+        """Let a trained net train as the parameters say now, and where."""
+        caller = type(self).__name__
+        amp_dtype = resolve_amp(self.amp, device, caller=caller)
+        if device != self.device_:
+            net.move_to(device)
+            net.bring_training_along()
+            self.device_ = device
+        switch_checkpointing(
+            net, self.grad_checkpointing, self._architecture_name(), caller=caller
+        )
+        pinned = device.startswith("cuda")
+        net.train_with(amp_dtype, compiled=self.compile, pin_memory=pinned)
+        if not net.history:
+            # A net that was saved has forgotten it, the estimator has not.
+            net.history.extend(rows_of(self.history_, self.evaluations_, self._n_begun))
+
     def _weights_before(self, data: FitData) -> dict[str, torch.Tensor] | None:
         """Weights that a warm start goes on from."""
         if not (self.warm_start and hasattr(self, "net_")):
@@ -679,8 +711,8 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         if self.checkpoint is None:
             return None
         # Those of an estimator or a file, or of the fit before.
-        start = pack_weights(net.module_.body.state_dict()).data
-        mark = self._mark(data, start)
+        start = [net.module_.body, *([] if net.loss_ is None else [net.loss_])]
+        mark = self._mark(data, *(pack_weights(one.state_dict()).data for one in start))
         return Checkpoint(self.checkpoint, type(self).__name__, mark)
 
     def _mark(self, data: FitData, *more: np.ndarray) -> str:
@@ -720,6 +752,13 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         self.n_features_in_ = _n_channels(data.X)
         self.history_, self.evaluations_ = histories(net)
         self.n_iter_ = len(self.history_)
+        # With those that were broken off: no two passes draw the same.
+        self._n_begun = len(net.history)
+
+    @property
+    def loss_(self) -> nn.Module | None:
+        """Loss of the last stage with what it has learned; None if that is nothing."""
+        return self.net_.loss_
 
     # -- saving -----------------------------------------------------------------
 
@@ -776,44 +815,3 @@ def _check_given_classes(given: Any, classes: np.ndarray, caller: str) -> None:
             f"{caller}: partial_fit got classes={list(given)}, but the parameter "
             f"classes makes them {classes.tolist()}. Set the parameter."
         )
-
-
-def histories(net: VoteNet) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make tables of what a net remembers of its training.
-
-    Parameters
-    ----------
-    net : VoteNet
-        The net.
-
-    Returns
-    -------
-    history : DataFrame
-        One row an epoch; an epoch that was broken off is left out.
-    evaluations : DataFrame
-        One row a validation, with its place in epochs.
-    """
-    rows, evaluations = [], []
-    for row in net.history:
-        for epoch, kl in row.get("evaluations", ()):
-            evaluations.append((epoch, kl))
-        if "lr" not in row:
-            continue
-        valid = float(row.get("valid_loss", np.nan))
-        if not np.isnan(valid):
-            evaluations.append((float(row["epoch"]), valid))
-        rows.append(
-            {
-                "stage": row["stage"],
-                "epoch": row["epoch"],
-                "train_loss": float(row["train_loss"]),
-                "valid_kl": valid,
-                "lr": row["lr"],
-                "duration": row["dur"],
-            }
-        )
-    columns = ["stage", "epoch", "train_loss", "valid_kl", "lr", "duration"]
-    return (
-        pd.DataFrame(rows, columns=columns),
-        pd.DataFrame(evaluations, columns=["epoch", "valid_kl"]),
-    )

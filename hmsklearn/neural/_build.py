@@ -14,7 +14,7 @@ from hmsklearn.neural._data import gather, mean_and_std
 from hmsklearn.neural._net import VoteNet
 from hmsklearn.neural._prepare import FitData
 
-__all__ = ["build_net", "net_shape"]
+__all__ = ["build_net", "net_shape", "switch_checkpointing"]
 
 # What a frontend makes is not stored, so its mean and deviation are taken from a part
 # of the windows: enough for three digits, which is more than a net notices.
@@ -74,8 +74,8 @@ def build_net(
         raise ValueError(f"{caller}: {name}: {error}") from error
     if start:
         estimator._load_weights(net)
-    if estimator.grad_checkpointing:
-        _set_checkpointing(net.module_.body, name, caller)
+    net.checkpointing_ = False
+    switch_checkpointing(net, estimator.grad_checkpointing, name, caller=caller)
     _set_statistics(net, data.X, rows, caller)
     if start:
         estimator._load_statistics(net)
@@ -105,17 +105,38 @@ def net_shape(net: VoteNet, data: FitData) -> Any:
     return shape if net.jitter is None else (*shape[:-1], net.jitter.n_times)
 
 
-def _set_checkpointing(body: nn.Module, name: str, caller: str) -> None:
-    switch = getattr(body, "set_grad_checkpointing", None)
+def switch_checkpointing(net: VoteNet, on: bool, name: str, *, caller: str) -> None:
+    """Compute activations again in the backward pass, or store them.
+
+    Parameters
+    ----------
+    net : VoteNet
+        The net, with its module.
+    on : bool
+        Whether they are computed again.
+    name : str
+        How messages call the architecture.
+    caller : str
+        Name that starts the error messages.
+
+    Raises
+    ------
+    ValueError
+        If the architecture cannot do it.
+    """
+    if bool(on) == net.checkpointing_:
+        return
+    switch = getattr(net.module_.body, "set_grad_checkpointing", None)
     if switch is None:
         raise ValueError(
             f"{caller}: grad_checkpointing=True, but {name} has no "
             "set_grad_checkpointing. Use smaller batches and accumulate."
         )
     try:
-        switch(True)
+        switch(bool(on))
     except ValueError as error:
         raise ValueError(f"{caller}: grad_checkpointing=True: {error}") from None
+    net.checkpointing_ = bool(on)
 
 
 def _set_statistics(net: VoteNet, X: Any, rows: np.ndarray, caller: str) -> None:

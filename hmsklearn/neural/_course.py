@@ -116,6 +116,8 @@ class Course:
         VoteNet
             The net, with nothing left of the training.
         """
+        # Callbacks freeze too, and what was built frozen stays so in what follows.
+        learns = [(p, p.requires_grad) for p in self.net.module_.parameters()]
         try:
             for run in self.runs:
                 if saved is not None and run.number < saved["stage"]:
@@ -126,6 +128,8 @@ class Course:
                     break
         finally:
             self.net.finish()
+            for parameter, learned in learns:
+                parameter.requires_grad_(learned)
         return self.net
 
     def _run_stage(self, run: StageRun, saved: Mapping[str, Any] | None) -> None:
@@ -156,6 +160,7 @@ class Course:
             module.load_state_dict(self.net.averaged_state_)
         elif start == "fresh" and self.rebuild is not None:
             module.load_state_dict(self.rebuild())
+            self.net.forget_loss()
 
     def _writer(self, run: StageRun) -> Callable[[VoteNet, int, bool], None]:
         def write(net: VoteNet, epoch: int, over: bool) -> None:

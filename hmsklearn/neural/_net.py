@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from skorch.callbacks import EpochTimer, PassthroughScoring
 from torch import nn
 
 from hmsklearn.neural._batches import BatchIterator
+from hmsklearn.neural._callbacks import BestEpoch
 from hmsklearn.neural._data import WindowDataset, gather
 from hmsklearn.neural._ema import WeightEMA, make_ema
 from hmsklearn.neural._engine import Engine, make_engine
@@ -23,11 +25,12 @@ from hmsklearn.neural._one_process import OneProcess
 from hmsklearn.neural._optimizers import make_optimizer
 from hmsklearn.neural._persistence import PackedNet
 from hmsklearn.neural._steps import BatchSteps
+from hmsklearn.neural._updates import Updates, same_settings
 
 __all__ = ["STAGE_PARAMETERS", "VoteNet"]
 
 
-class VoteNet(PackedNet, Epochs, BatchSteps):
+class VoteNet(PackedNet, Updates, Epochs, BatchSteps):
     """Train a backbone on vote fractions, one small step after the other.
 
     Everything is skorch's but the steps below: batches are dicts that are gathered
@@ -102,6 +105,9 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         self.amp_dtype = amp_dtype
         self.compiled = compiled
         self.reader_: VoteLoss | None = None
+        self.loss_: nn.Module | None = None
+        self.loss_from_: tuple[Any, Any] | None = None
+        self.checkpointing_ = False
         self.ema_: WeightEMA | None = None
         self.compiled_: Any = None
         self.engine_: Engine | None = None
@@ -172,6 +178,10 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
             The net.
         """
         self.criterion_ = make_loss(self.loss, self.loss_params, caller=self.caller)
+        if self.loss_ is not None and same_settings(
+            (self.loss, self.loss_params), self.loss_from_
+        ):
+            self.criterion_.load_state_dict(self.loss_.state_dict())
         # What the probabilities of the logits are is up to the loss, also when it is
         # gone: only where it is something else than the softmax need it be kept.
         own = getattr(type(self.criterion_), "probabilities", None)
@@ -192,7 +202,21 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         self : VoteNet
             The net.
         """
-        self.optimizer_ = make_optimizer(
+        self.optimizer_ = self.build_optimizer()
+        self.scaler_: Any = torch.amp.GradScaler(
+            "cuda", enabled=self.amp_dtype == torch.float16
+        )
+        return self
+
+    def build_optimizer(self) -> torch.optim.Optimizer:
+        """Build the optimizer of the settings.
+
+        Returns
+        -------
+        torch.optim.Optimizer
+            It, with nothing learned yet.
+        """
+        return make_optimizer(
             self.module_,
             self.optimizer,
             lr=self.lr,
@@ -203,10 +227,34 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
             criterion=self.criterion_,
             caller=self.caller,
         )
-        self.scaler_: Any = torch.amp.GradScaler(
-            "cuda", enabled=self.amp_dtype == torch.float16
-        )
-        return self
+
+    def remember_loss(self) -> None:
+        """Keep what the loss has learned, on the CPU: ``loss_``, if there is any."""
+        learned = self.criterion_.state_dict()
+        loss, loss_from = None, None
+        if learned:
+            loss_from = (self.loss, copy.deepcopy(self.loss_params))
+            loss = make_loss(self.loss, self.loss_params, caller=self.caller)
+            # What a loss registers on its way is not learned: no optimizer has it.
+            known = loss.state_dict()
+            loss.load_state_dict({name: learned[name] for name in known})
+            if self.reader_ is not None:
+                self._keep(reader_=loss)
+        self._keep(loss_=loss, loss_from_=loss_from)
+
+    def take_loss(self, other: VoteNet) -> None:
+        """Start with the loss as another net has learned it.
+
+        Parameters
+        ----------
+        other : VoteNet
+            The net; its loss counts if it is of the same kind and parameters.
+        """
+        self._keep(loss_=other.loss_, loss_from_=other.loss_from_)
+
+    def forget_loss(self) -> None:
+        """Let the next training start with the loss as its parameters make it."""
+        self._keep(loss_=None, loss_from_=None)
 
     def _keep(self, **modules: Any) -> None:
         # Not as attributes: skorch would take them for parts that it trains.
@@ -336,50 +384,15 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
             self.ema_.copy_to(self.module_)
             self.averaged_state_ = self._copy_of_state()
         self.notify("on_train_end", X=train, y=None)
-        return self
-
-    def run_update(self, train: WindowDataset, callbacks: list[Any]) -> VoteNet:
-        """Go through the windows once and keep the optimizer for the next time.
-
-        Parameters
-        ----------
-        train : WindowDataset
-            What to train on.
-        callbacks : list
-            Callbacks.
-
-        Returns
-        -------
-        self : VoteNet
-            The net.
-        """
-        self._trimmed_for_prediction = False
-        self._keep(engine_=None)
-        if getattr(self, "optimizer_", None) is None:
-            self._initialize_criterion()
-            self._initialize_optimizer()
-        self.callbacks = callbacks
-        self.workers_.copy_from_main(self.module_, self.criterion_)
-        self.valid_dataset_ = None
-        self.initialize_callbacks()
-        self.first_epoch_ = 0
-        self.interrupted_ = self.stopped_by_callback_ = False
-        try:
-            self.notify("on_train_begin", X=train, y=None)
-            self.fit_loop(train)
-            self.notify("on_train_end", X=train, y=None)
-        finally:
-            self._forget_data()
-            self.workers_ = OneProcess()
-            self.callbacks = None  # type: ignore[assignment]
-            self.callbacks_: list[Any] = []
-            self.module_.eval()
+        self.remember_loss()
         return self
 
     @property
     def best_epoch_(self) -> Any:
         """The callback that remembers the best epoch, or None."""
-        return dict(self.callbacks_).get("best_epoch")
+        # By what it is: a user's callback may have the same name.
+        found = (one for _, one in self.callbacks_ if isinstance(one, BestEpoch))
+        return next(found, None)
 
     def finish(self) -> None:
         """Let go of everything that prediction does not need."""
@@ -394,7 +407,6 @@ class VoteNet(PackedNet, Epochs, BatchSteps):
         self.callbacks_ = []
         self._trimmed_for_prediction = True
         self.module_.eval()
-        self.module_.requires_grad_(True)
         self.module_.zero_grad(set_to_none=True)
 
     def _copy_of_state(self) -> dict[str, torch.Tensor]:
@@ -499,6 +511,7 @@ STAGE_PARAMETERS: dict[str, Any] = {
     "layer_decay": None,
     "weight_decay": 0.0,
     "clip_grad": None,
+    "awp": None,
     "ema": None,
     "augment": (),
     "evaluations_per_epoch": 1,

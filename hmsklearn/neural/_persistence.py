@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 
+from hmsklearn.neural._losses import make_loss
+
 __all__ = ["PackedNet", "PackedWeights", "pack_weights", "unpack_weights"]
 
 
@@ -114,8 +116,9 @@ class PackedNet(NeuralNet):
 
     Notes
     -----
-    A pickle holds how to build the module and its weights, on the CPU: no optimizer,
-    no callbacks, no history, no reference to a device. Loading builds the module
+    A pickle holds how to build the module and its weights, on the CPU, and a loss that
+    has learned something: no optimizer, no callbacks, no history, no reference to a
+    device. Loading builds the module
     anew, without network, and leaves torch's random state alone.
 
     Examples
@@ -146,7 +149,7 @@ class PackedNet(NeuralNet):
 
     def __getstate__(self) -> dict[str, Any]:
         """How to build the module, and its weights on the CPU; nothing else."""
-        return {
+        state = {
             "factory": self.factory,
             "factory_params": self.factory_params,
             "input_norm": self.input_norm,
@@ -159,12 +162,15 @@ class PackedNet(NeuralNet):
             "reader": self.reader_,
             "weights": pack_weights(self.module_.state_dict()),
         }
+        if self.loss_ is not None:
+            state["loss"] = (*self.loss_from_, pack_weights(self.loss_.state_dict()))
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the module on the CPU and put the weights in."""
         settings = dict(state)
         weights = unpack_weights(settings.pop("weights"))
-        reader = settings.pop("reader")
+        reader, learned = settings.pop("reader"), settings.pop("loss", None)
         self.__init__(**settings)  # type: ignore[misc]
         self.__dict__["reader_"] = reader
         # Building draws initial weights: not from the caller's random state.
@@ -172,8 +178,15 @@ class PackedNet(NeuralNet):
             self._initialize_virtual_params()
             self._initialize_callbacks()
             self._initialize_module()
+            if learned is not None:
+                self._load_loss(*learned)
         self.module_.load_state_dict(weights)
         self.module_.eval()
         self._initialize_history()
         self.initialized_ = True
         self._trimmed_for_prediction = True
+
+    def _load_loss(self, loss: Any, params: Any, learned: PackedWeights) -> None:
+        made = make_loss(loss, params, caller=self.caller)
+        made.load_state_dict(unpack_weights(learned))
+        self.__dict__.update(loss_=made, loss_from_=(loss, params))

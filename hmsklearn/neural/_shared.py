@@ -30,6 +30,9 @@ history_ : DataFrame
 evaluations_ : DataFrame
     For every validation ``epoch``, with the part of it that had passed, and
     ``valid_kl``.
+loss_ : torch.nn.Module or None
+    Loss of the last stage, on the CPU, with what it has learned, such as the
+    ``log_concentration`` of "dirichlet_multinomial"; None where it has no parameters.
 """
 
 #: Their section of a class docstring.
@@ -91,6 +94,12 @@ min_lr : float, default=0.0
     Rate at the end of the schedule.
 clip_grad : float, default=None
     Largest norm of the gradient of a step.
+awp : dict, default=None
+    Adversarial weight perturbation: every step goes through its batches a second time,
+    with the weights moved to where the loss is higher, and learns from that. ``lr`` is
+    how far, as a share of the norm of each layer's weights, ``eps`` the most for a
+    single weight, as a share of its size (both 0.01 by default), ``start`` what is
+    trained without: a share of all steps (below 1) or a number of epochs.
 ema : float or dict, default=None
     Decay, per step, of a running mean of the weights, or ``{"decay": 0.8, "per":
     "epoch"}``. Validation and predictions use the mean.
