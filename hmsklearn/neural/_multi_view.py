@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from hmsklearn.neural._frontend import Frontend
 from hmsklearn.neural._net import VoteNet
 from hmsklearn.neural._plan import find_jitter
 from hmsklearn.neural._view_frontend import ViewFrontend
+from hmsklearn.neural._weight_timm import find_timm_nets
 from hmsklearn.neural._weights import copy_statistics, fitted_source, load_weights
 from hmsklearn.views import WindowViews
 
@@ -33,8 +35,9 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         which net it is, what stands in front of it (``frontend``, ``input_norm``) and
         which weights it starts from (``weights``); how it would train plays no part. A
         fitted one, wrapped in :class:`sklearn.frozen.FrozenEstimator` where
-        scikit-learn will clone this estimator, hands on what it has learned. Their
-        parameters are reached as ``name__parameter``.
+        scikit-learn will clone this estimator, hands on what it has learned; without,
+        a clone's branch starts at random, and cloning warns. Their parameters are
+        reached as ``name__parameter``.
     views : dict of str to str, optional
         Which view of `X` a branch looks at; the one of its own name by default. Two
         branches may look at one.
@@ -61,7 +64,7 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
     nan_weight : float, default=0.1
         Weight of that loss.
     frozen : sequence of str, default=()
-        Branches that do not learn.
+        Branches that do not learn. Each needs weights to start from.
     %(shared_parameters)s
 
     Attributes
@@ -392,7 +395,21 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         finally:
             del self._shapes_before
 
+    def __sklearn_clone__(self) -> MultiViewClassifier:
+        """Clone as scikit-learn does, and say which branches it empties."""
+        emptied = _plain_fitted(self.branches)
+        if emptied:
+            warnings.warn(
+                f"{type(self).__name__}: branches {emptied} are fitted, and "
+                "scikit-learn's clone, which cross-validation uses, forgets what they "
+                "have learned. Give (name, sklearn.frozen.FrozenEstimator(estimator)).",
+                UserWarning,
+                stacklevel=3,
+            )
+        return super().__sklearn_clone__()
+
     def _load_weights(self, net: VoteNet) -> None:
+        self._check_frozen(net.module_.body)
         super()._load_weights(net)
         for name, branch in self._branches().items():
             load_weights(
@@ -402,6 +419,30 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
                 caller=f"{type(self).__name__}: branch {name!r}",
                 backbone_params=getattr(branch, "backbone_params", None),
             )
+
+    def _check_frozen(self, body: Any) -> None:
+        """Refuse to keep a branch as it is that has learned nothing."""
+        branches = self._branches()
+        random = [
+            name
+            for name in self.frozen
+            if _weights_of(branches[name]) is None
+            and not self._reaches(body.branches[name])
+        ]
+        if random:
+            raise ValueError(
+                f"{type(self).__name__}: frozen names {random}, which have no weights "
+                "to start from and would stay random. Give a fitted branch, as "
+                "sklearn.frozen.FrozenEstimator(estimator) where scikit-learn clones "
+                "this estimator (its clone forgets what a plain one has learned), or "
+                f"set {random[0]}__weights."
+            )
+
+    def _reaches(self, branch: nn.Module) -> bool:
+        """Tell whether the weights for the whole net hold some for a branch."""
+        if isinstance(self.weights, str) and self.weights == "pretrained":
+            return bool(find_timm_nets(branch))
+        return self.weights is not None
 
     def _load_statistics(self, net: VoteNet) -> None:
         super()._load_statistics(net)
@@ -422,6 +463,18 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         tags.input_tags.dict = True
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _plain_fitted(branches: Any) -> list[str]:
+    """Names of the fitted branches that a clone of the estimator forgets."""
+    if not isinstance(branches, (list, tuple)):
+        return []
+    pairs = [pair for pair in branches if isinstance(pair, tuple) and len(pair) == 2]
+    return [
+        name
+        for name, branch in pairs
+        if hasattr(branch, "net_") and not isinstance(branch, FrozenEstimator)
+    ]
 
 
 def _weights_of(branch: Any) -> Any:

@@ -164,13 +164,12 @@ def _adapt_first(
         if not reads or part.in_channels != n_chans or name not in state:
             continue
         old, new = state[name], expected[name]
-        if old.ndim == new.ndim and _kernels(old) == _kernels(new):
+        # One further inside may have as many inputs, and fits as it is.
+        if old.shape != new.shape and _kernels(old) == _kernels(new):
             before.add(old.shape[1])
             adapted[name] = adapt_input_channels(old, new.shape[1])
     # Convolutions of several widths are not all the first one: another architecture.
-    if len(before) != 1 or before == {n_chans}:
-        return state
-    return {**state, **adapted}
+    return {**state, **adapted} if len(before) == 1 else state
 
 
 def _kernels(weight: torch.Tensor) -> tuple[int, ...]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import timm
 import torch
 from torch import nn
 
-from hmsklearn.nets import TimmNet
+from hmsklearn.nets import MultiViewNet, TimmNet
 from hmsklearn.nets.layers import TripletAttention
 from hmsklearn.neural._weight_check import check_state, differences
 from hmsklearn.neural._weight_fit import adapt_input_channels, without_prefix
 
-__all__ = ["find_timm_nets", "fit_inner", "fit_timm_net", "pretrained_state"]
+__all__ = [
+    "find_timm_nets",
+    "fit_inner",
+    "fit_timm_net",
+    "pretrained_state",
+    "refuse_rest",
+]
 
 State = dict[str, torch.Tensor]
 
@@ -83,7 +90,7 @@ def pretrained_state(net: TimmNet, *, caller: str) -> State:
 
 
 def fit_inner(net: nn.Module, state: State, what: str, caller: str) -> None:
-    """Load a state dict into the backbones inside of a net that it is for.
+    """Load a state dict of one backbone into those inside of a net, all or none.
 
     Parameters
     ----------
@@ -99,17 +106,72 @@ def fit_inner(net: nn.Module, state: State, what: str, caller: str) -> None:
     Raises
     ------
     ValueError
-        If it fits none of the backbones.
+        If it does not fit all of the backbones: the others would stay random.
     """
-    errors = {}
+    errors, chosen = {}, {}
     parts = find_timm_nets(net)
     for place, part in parts.items():
         try:
-            fit_timm_net(part, state, what, caller)
+            chosen[place] = _choose(part, state, what, caller)
         except ValueError as error:
             errors[place] = error
-    if len(errors) == len(parts):
+    if not chosen:
         raise next(iter(errors.values()))
+    left = [f"{place} ({parts[place].backbone_name})" for place in errors]
+    refuse_rest(net, chosen, left, what, caller)
+    for place, (usable, around) in chosen.items():
+        _load(parts[place], usable, around)
+
+
+def refuse_rest(
+    net: nn.Module,
+    filled: Iterable[str],
+    left: Iterable[str],
+    what: str,
+    caller: str,
+) -> None:
+    """Refuse weights that are not for all backbones inside of a net.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        The net.
+    filled : iterable of str
+        Places of the backbones that they are for.
+    left : iterable of str
+        Models of timm that they are not for. Branches of another kind are found here.
+    what : str
+        What the weights are called in error messages.
+    caller : str
+        Name that starts them.
+
+    Raises
+    ------
+    ValueError
+        If something would stay random.
+
+    Examples
+    --------
+    >>> refuse_rest(nn.Linear(1, 1), ["encoder"], ["neck (test_resnet)"],
+    ...             "the weights in 'a.pth'", "me")
+    Traceback (most recent call last):
+    ValueError: me: the weights in 'a.pth' are for encoder alone, and neck \
+(test_resnet) would start at random. Give a folder with a file for each, by their names.
+    """
+    filled, left = list(filled), list(left)
+    remedy = "a folder with a file for each, by their names"
+    if isinstance(net, MultiViewNet):
+        remedy = "each branch weights of its own (name__weights)"
+        left += [
+            f"branches.{name}"
+            for name, branch in net.branches.items()
+            if not find_timm_nets(branch)
+        ]
+    if left:
+        raise ValueError(
+            f"{caller}: {what} are for {', '.join(filled)} alone, and "
+            f"{', '.join(left)} would start at random. Give {remedy}."
+        )
 
 
 def fit_timm_net(net: TimmNet, state: State, what: str, caller: str) -> None:
@@ -140,6 +202,11 @@ def fit_timm_net(net: TimmNet, state: State, what: str, caller: str) -> None:
     >>> torch.equal(net.backbone.conv1[3].weight, source.conv1[3].weight)
     True
     """
+    _load(net, *_choose(net, state, what, caller))
+
+
+def _choose(net: TimmNet, state: State, what: str, caller: str) -> tuple[State, State]:
+    """Choose what goes into timm's model and around it, or refuse the state dict."""
     backbone: Any = net.backbone
     own_names = {*net.state_dict(), *(f"backbone.{name}" for name in net.timm_names)}
     state = without_prefix(state, own_names | set(net.timm_names))
@@ -158,8 +225,7 @@ def fit_timm_net(net: TimmNet, state: State, what: str, caller: str) -> None:
                 if name.startswith(start)
             }
         usable = _check_backbone(net, state, what, caller, ours=False)
-        _load(net, usable, _same_head(net, heads))
-        return
+        return usable, _same_head(net, heads)
     usable = _check_backbone(net, inside, what, caller, ours=True)
     outside = {n: v for n, v in state.items() if not n.startswith("backbone.")}
     shell = nn.ModuleDict({"head": net.head})
@@ -168,7 +234,7 @@ def fit_timm_net(net: TimmNet, state: State, what: str, caller: str) -> None:
     pooled = any(name.startswith("pool.") for name in outside)
     fresh = [] if pooled else [n for n in shell.state_dict() if n.startswith("pool.")]
     around = check_state(shell, outside, what, caller, heads=("head.",), optional=fresh)
-    _load(net, usable, around)
+    return usable, around
 
 
 def _load(net: TimmNet, backbone: State, around: State) -> None:

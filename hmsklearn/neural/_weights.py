@@ -29,6 +29,7 @@ from hmsklearn.neural._weight_timm import (
     fit_inner,
     fit_timm_net,
     pretrained_state,
+    refuse_rest,
 )
 
 __all__ = [
@@ -82,8 +83,9 @@ def load_weights(
         If there is no such file, or a folder has several that could be meant.
     ValueError
         If it is not of a known kind or does not fit the net, beyond the first
-        convolution's channels and the head's classes; if the estimator is not fitted;
-        if timm's weights are asked for and nothing of the net is timm's.
+        convolution's channels and the head's classes; if it would leave a backbone at
+        random that it is not for; if the estimator is not fitted; if timm's weights
+        are asked for and nothing of the net is timm's.
     RuntimeError
         If timm's weights cannot be had.
     TypeError
@@ -97,8 +99,8 @@ def load_weights(
     and vision transformers of timm for :class:`hmsklearn.nets.AST`.
 
     A net that has models of timm inside takes weights of timm for these:
-    ``"pretrained"`` for all, a file for those that it fits, a folder with one file for
-    each, by their names. The rest of such a net starts at random, as do a new stem,
+    ``"pretrained"`` for all, a file if it fits all, a folder with one file for each, by
+    their names. The rest of such a net starts at random, as do a new stem,
     attention, pooling and head: nobody has trained these.
 
     Examples
@@ -139,6 +141,8 @@ def load_weights(
         names = list(dict.fromkeys([name, body.backbone_name]))
     inside = {place: net.backbone_name for place, net in parts.items() if place}
     files = find_files(weights, names, inside, caller=caller)
+    if "" not in files:
+        refuse_rest(body, files, (), f"the weights in {str(weights)!r}", caller)
     for place, path in files.items():
         what = f"the weights in {str(path)!r}"
         _fit(

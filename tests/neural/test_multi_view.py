@@ -6,6 +6,7 @@ import operator
 import joblib
 import numpy as np
 import pytest
+import timm
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -493,6 +494,78 @@ class TestPretrainedBranches:
         clf.set_params(raw__weights=str(tmp_path / "none.pt"))
         with pytest.raises(FileNotFoundError, match=r"branch 'raw'.*does not exist"):
             clf.fit(views, data.votes)
+
+    @pytest.mark.parametrize("weights", ["file", "folder"])
+    def test_weights_for_some_branches(self, weights, data, tmp_path):
+        """The others would start at random without a word."""
+        state = timm.create_model("test_resnet", in_chans=3).state_dict()
+        torch.save(state, tmp_path / "test_resnet.pth")
+        path = tmp_path / "test_resnet.pth" if weights == "file" else tmp_path
+        other = image_branch() if weights == "file" else raw_branch()
+        branches = [("a", other), ("b", TimmClassifier("test_resnet"))]
+        X = WindowViews(a=data.images if weights == "file" else data.X, b=data.images)
+        clf = MultiViewClassifier(branches, weights=path, **{**TRAINING, **STILL})
+        with pytest.raises(
+            ValueError,
+            match=r"are for branches\.b\.body alone, and branches\.a.* would start at "
+            r"random.*name__weights",
+        ):
+            clf.fit(X, data.votes)
+        clf.set_params(weights=None, b__weights=path).fit(X, data.votes)
+        kernel = branch_of(clf, "b").backbone.conv1[0].weight
+        torch.testing.assert_close(kernel, state["conv1.0.weight"])
+
+    def test_one_file_for_all_branches(self, data, tmp_path):
+        state = timm.create_model("test_resnet", in_chans=3).state_dict()
+        torch.save(state, tmp_path / "test_resnet.pth")
+        branches = [(name, TimmClassifier("test_resnet")) for name in "ab"]
+        clf = MultiViewClassifier(
+            branches,
+            weights=tmp_path / "test_resnet.pth",
+            frozen=["a"],
+            **{**TRAINING, **STILL},
+        ).fit(data.images, data.votes)
+        for name in "ab":
+            kernel = branch_of(clf, name).backbone.conv1[0].weight
+            torch.testing.assert_close(kernel, state["conv1.0.weight"])
+
+    def test_frozen_without_weights(self, views, data):
+        clf = two_branches(frozen=["raw"])
+        cause = r"frozen names \['raw'\].*stay random.*FrozenEstimator.*raw__weights"
+        with pytest.raises(ValueError, match=cause):
+            clf.fit(views, data.votes)
+        with pytest.raises(ValueError, match=cause):
+            clf.partial_fit(views, data.votes)
+        clf.set_params(raw=FrozenEstimator(raw_branch()))
+        with pytest.raises(ValueError, match=cause):
+            clf.fit(views, data.votes)
+        # The net is no model of timm, for which alone such weights are.
+        clf = two_branches(frozen=["raw"], weights="pretrained")
+        with pytest.raises(ValueError, match=cause):
+            clf.fit(views, data.votes)
+
+    def test_clone_empties_plain_branches(self, single, views, data):
+        branches = [("raw", single["raw"]), ("image", FrozenEstimator(single["image"]))]
+        clf = MultiViewClassifier(branches, frozen=["raw"], **TRAINING)
+        with pytest.warns(UserWarning, match=r"branches \['raw'\] are fitted.*Frozen"):
+            copy = clone(clf)
+        assert not hasattr(copy.branches[0][1], "net_")
+        assert copy.branches[1][1].estimator is single["image"]
+        with pytest.raises(ValueError, match=r"frozen names \['raw'\].*plain one"):
+            copy.fit(views, data.votes)
+        clf.fit(views, data.votes)
+        self.check(clf, single, data, names=["raw"])
+
+    @pytest.mark.parametrize("branches", [None, [], "ab", [1], [("a", 1, 2)]])
+    def test_clone_takes_what_fit_will_refuse(self, branches):
+        assert clone(MultiViewClassifier(branches)).branches == branches
+
+    def test_frozen_goes_on_warm(self, single, views, data):
+        clf = two_branches(frozen=["raw"], warm_start=True)
+        clf.set_params(raw__weights=FrozenEstimator(single["raw"]))
+        clf.fit(views, data.votes)
+        clf.set_params(raw__weights=None).fit(views, data.votes)
+        self.check(clf, single, data, names=["raw"])
 
     def test_saved_without_the_source(self, single, views, data):
         branches = [(name, FrozenEstimator(clf)) for name, clf in single.items()]

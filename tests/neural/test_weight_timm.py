@@ -203,12 +203,12 @@ def wavenet(backbone="test_efficientnet"):
     )
 
 
-def chain_neck():
+def chain_neck(backbone="test_efficientnet"):
     return ChainNeck(
         4,
         6,
         SIZE,
-        backbone="test_efficientnet",
+        backbone=backbone,
         neck="test_resnet",
         group_size=2,
         n_rows=16,
@@ -259,12 +259,21 @@ class TestInside:
         assert same(net.backbone.backbone, state, but=but)
 
     def test_file_for_one_of_two(self, tmp_path):
+        """The other one would stay random without a word."""
         state = source_of("test_resnet", in_chans=1).state_dict()
         net = chain_neck()
-        before = {k: v.clone() for k, v in net.encoder.state_dict().items()}
+        before = {k: v.clone() for k, v in net.state_dict().items()}
+        cause = r"alone, and encoder \(test_efficientnet\) would start at random"
+        with pytest.raises(ValueError, match=rf"me: .* are for neck {cause}.*folder"):
+            load(net, save(state, tmp_path), "chain_neck")
+        assert same(net, before)
+
+    def test_file_for_both(self, tmp_path):
+        state = source_of("test_resnet", in_chans=1).state_dict()
+        net = chain_neck(backbone="test_resnet")
         load(net, save(state, tmp_path), "chain_neck")
         assert same(net.neck.backbone, state)
-        assert same(net.encoder, before)
+        assert same(net.encoder.backbone, state)
 
     def test_folder_for_both(self, tmp_path):
         states = {}

@@ -29,6 +29,7 @@ from hmsklearn.neural import (
     WaveformClassifier,
     _weights,
 )
+from hmsklearn.neural._weight_fit import fit_own
 from hmsklearn.neural._weights import SpentWeights, adapt_input_channels, load_weights
 
 BACKBONE = "test_efficientnet"
@@ -495,6 +496,33 @@ class TestFittedEstimator:
             if key in changed:
                 value = adapt_input_channels(value, n_chans)
             torch.testing.assert_close(new[key], value, msg=key, rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize(("old", "new"), [(3, 8), (8, 3), (8, 1), (1, 8)])
+    def test_convolutions_inside_stay_as_they_are(self, old, new):
+        """Some have as many inputs as the net has channels before or after."""
+        params = {"gru_hidden": 0, "width": 8}
+        source = create_net("resnet1d_gru", old, 6, (128,), **params)
+        net = create_net("resnet1d_gru", new, 6, (128,), **params)
+        fit_own(net, source.state_dict(), "these", "me")
+        same_width = 0
+        for name, value in source.state_dict().items():
+            got = net.state_dict()[name]
+            if got.shape != value.shape:
+                assert value.shape[1] == old
+                value = adapt_input_channels(value, new)
+            elif value.ndim == 3 and value.shape[1] == 8:
+                same_width += 1
+            assert torch.equal(got, value), name
+        assert same_width > 0
+
+    def test_other_widths_inside_are_another_architecture(self):
+        """Kernels that differ as those of the first do, without the first one."""
+        source, net = (
+            create_net("resnet1d_gru", 3, 6, (128,), gru_hidden=0, width=width)
+            for width in (8, 3)
+        )
+        with pytest.raises(ValueError, match=r"me: these do not fit .*another shape"):
+            fit_own(net, source.state_dict(), "these", "me")
 
     def test_cross_validation(self, waveform, data, fitted):
         clf = waveform(weights=FrozenEstimator(fitted), **STILL)
