@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from hmsklearn._params import check_real
 from hmsklearn.augmentation._base import BaseAugmentation
 from hmsklearn.augmentation._checks import check_counts
+from hmsklearn.augmentation._fill import blanked, check_fill
 from hmsklearn.augmentation._random import spread, subset, whole
 
 __all__ = ["ChannelDrop"]
@@ -22,8 +22,8 @@ class ChannelDrop(BaseAugmentation):
     ----------
     n_channels : int or (int, int), default=(1, 8)
         Number of channels, or the range from which it is drawn.
-    fill : float, default=0.0
-        Value of what is blanked.
+    fill : float or "mean", default=0.0
+        Value of what is blanked, or the mean of each channel or plane of each window.
     after_frontend : bool, default=False
         Whether planes of images are blanked and not channels of the signals.
     p : float, default=0.5
@@ -43,6 +43,10 @@ class ChannelDrop(BaseAugmentation):
     -----
     Channels are the axis behind the windows. NaN in other channels stays.
 
+    Masks act before the net's input is normalised (`input_norm`): zero is the mean
+    only of images that are centred already, and far away from all that there is in
+    others, such as spectrograms in decibels. Give those ``fill="mean"``.
+
     References
     ----------
     HMS: 1 to 8 channels, p 0.5 or 0.7 (3rd place, discussion 492471); 4 to 6 channels
@@ -61,7 +65,7 @@ class ChannelDrop(BaseAugmentation):
         self,
         n_channels: int | tuple[int, int] = (1, 8),
         *,
-        fill: float = 0.0,
+        fill: float | str = 0.0,
         after_frontend: bool = False,
         p: float = 0.5,
         views: Sequence[str] | None = None,
@@ -74,7 +78,7 @@ class ChannelDrop(BaseAugmentation):
 
     def _check(self) -> None:
         check_counts(self.n_channels, "n_channels", caller=self._name)
-        check_real(self.fill, "fill", caller=self._name)
+        check_fill(self.fill, caller=self._name)
 
     def _draw(
         self, x: torch.Tensor, generator: torch.Generator | None, context: dict
@@ -93,4 +97,4 @@ class ChannelDrop(BaseAugmentation):
         self, x: torch.Tensor, params: dict[str, Any], view: str | None
     ) -> torch.Tensor:
         self._same_size(x.shape[1], params["channels"].shape[1], "channels")
-        return x.masked_fill(spread(params["channels"], x), self.fill)
+        return blanked(x, spread(params["channels"], x), self.fill)

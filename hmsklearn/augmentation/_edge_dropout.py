@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from hmsklearn._params import check_real
 from hmsklearn.augmentation._base import BaseAugmentation
 from hmsklearn.augmentation._checks import check_range
+from hmsklearn.augmentation._fill import blanked, check_fill
 from hmsklearn.augmentation._random import inside, uniform
 
 __all__ = ["EdgeDropout"]
@@ -23,8 +23,8 @@ class EdgeDropout(BaseAugmentation):
     share : float or (float, float), default=(0.0, 0.95)
         Share of the width that is blanked, half of it at each end, or the range from
         which it is drawn.
-    fill : float, default=0.0
-        Value of what is blanked.
+    fill : float or "mean", default=0.0
+        Value of what is blanked, or the mean of each plane of each window.
     p : float, default=0.5
         Probability that a window is changed.
     views : sequence of str, default=None
@@ -38,6 +38,10 @@ class EdgeDropout(BaseAugmentation):
     -----
     All rows, planes and frames of an image lose the same columns. NaN in the middle
     stays.
+
+    Masks act before the net's input is normalised (`input_norm`): zero is the mean
+    only of images that are centred already, and far away from all that there is in
+    others, such as spectrograms in decibels. Give those ``fill="mean"``.
 
     References
     ----------
@@ -58,7 +62,7 @@ class EdgeDropout(BaseAugmentation):
         self,
         share: float | tuple[float, float] = (0.0, 0.95),
         *,
-        fill: float = 0.0,
+        fill: float | str = 0.0,
         p: float = 0.5,
         views: Sequence[str] | None = None,
         random_state: Any = None,
@@ -69,7 +73,7 @@ class EdgeDropout(BaseAugmentation):
 
     def _check(self) -> None:
         check_range(self.share, "share", caller=self._name, low=0, high=1)
-        check_real(self.fill, "fill", caller=self._name)
+        check_fill(self.fill, caller=self._name)
 
     def _draw(
         self, x: torch.Tensor, generator: torch.Generator | None, context: dict
@@ -83,4 +87,4 @@ class EdgeDropout(BaseAugmentation):
         start = params["share"][:, None] / 2
         kept = inside(x.shape[-1], torch.stack([start, 1 - start]))[:, 0]
         kept = kept.reshape(len(x), *(1,) * (x.ndim - 2), -1)
-        return x.masked_fill(~kept, self.fill)
+        return blanked(x, ~kept, self.fill)

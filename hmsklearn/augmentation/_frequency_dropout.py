@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from hmsklearn._params import check_integer, check_real
+from hmsklearn._params import check_integer
 from hmsklearn.augmentation._base import BaseAugmentation
 from hmsklearn.augmentation._checks import check_span
+from hmsklearn.augmentation._fill import blanked, check_fill
 from hmsklearn.augmentation._random import draw_spans, inside
 
 __all__ = ["FrequencyDropout"]
@@ -25,8 +26,9 @@ class FrequencyDropout(BaseAugmentation):
         images or bins of the Fourier transform, floats shares of all of them.
     n_bands : int, default=1
         Number of bands. They may overlap.
-    fill : float, default=0.0
-        Value of the removed rows of images. Bands of signals become zero.
+    fill : float or "mean", default=0.0
+        Value of the removed rows of images, or the mean of each plane of each window.
+        Bands of signals become zero.
     after_frontend : bool, default=True
         Whether it acts on images behind the frontend or on the signals.
     p : float, default=0.5
@@ -49,6 +51,10 @@ class FrequencyDropout(BaseAugmentation):
     or planes lose the same bands. A channel of a signal with NaN becomes NaN, in images
     NaN outside the bands stays.
 
+    Masks act before the net's input is normalised (`input_norm`): zero is the mean
+    only of images that are centred already, and far away from all that there is in
+    others, such as spectrograms in decibels. Give those ``fill="mean"``.
+
     References
     ----------
     HMS: 8th place (discussion 492482); widths are not published.
@@ -67,7 +73,7 @@ class FrequencyDropout(BaseAugmentation):
         size: Any = (0.0, 0.1),
         *,
         n_bands: int = 1,
-        fill: float = 0.0,
+        fill: float | str = 0.0,
         after_frontend: bool = True,
         p: float = 0.5,
         views: Sequence[str] | None = None,
@@ -82,7 +88,7 @@ class FrequencyDropout(BaseAugmentation):
     def _check(self) -> None:
         check_span(self.size, "size", caller=self._name)
         check_integer(self.n_bands, "n_bands", caller=self._name, low=1)
-        check_real(self.fill, "fill", caller=self._name)
+        check_fill(self.fill, caller=self._name)
 
     def _draw(
         self, x: torch.Tensor, generator: torch.Generator | None, context: dict
@@ -100,7 +106,7 @@ class FrequencyDropout(BaseAugmentation):
         if x.ndim > 3:
             rows = inside(x.shape[-2], params["spans"]).any(dim=1)
             rows = rows.reshape(len(x), *(1,) * (x.ndim - 3), -1, 1)
-            return x.masked_fill(rows, self.fill)
+            return blanked(x, rows, self.fill)
         wide = x if x.dtype == torch.float64 else x.float()
         spectrum = torch.fft.rfft(wide)
         bins = inside(spectrum.shape[-1], params["spans"]).any(dim=1)

@@ -38,7 +38,10 @@ class RandomResizedCrop(BaseAugmentation):
     Notes
     -----
     Pixels are interpolated linearly, also where an image shrinks. All planes and frames
-    of an image are treated alike. NaN spreads to the neighbours of its pixel.
+    of an image are treated alike. NaN spreads to the neighbours of its pixel. The field
+    of zeros is made before the net's input is normalised (`input_norm`): with images
+    that are not centred, such as spectrograms in decibels, zooms of at least one are
+    safe.
 
     References
     ----------

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from hmsklearn._params import check_real
 from hmsklearn.augmentation._base import BaseAugmentation
 from hmsklearn.augmentation._checks import check_span
+from hmsklearn.augmentation._fill import blanked, check_fill
 from hmsklearn.augmentation._random import draw_spans, inside
 
 __all__ = ["TimeMask"]
@@ -23,8 +23,8 @@ class TimeMask(BaseAugmentation):
     size : int, float or pair of them, default=(0.0, 0.1)
         Length of the stretch, or the range from which it is drawn: whole numbers are
         samples, floats shares of the window.
-    fill : float, default=0.0
-        Value inside the stretch.
+    fill : float or "mean", default=0.0
+        Value inside the stretch, or the mean of each channel or plane of each window.
     after_frontend : bool, default=False
         Whether columns of images are blanked and not samples of the signals.
     p : float, default=0.5
@@ -46,6 +46,10 @@ class TimeMask(BaseAugmentation):
     The last axis is the time; all channels are blanked alike. NaN outside the stretch
     stays.
 
+    Masks act before the net's input is normalised (`input_norm`): zero is the mean
+    only of images that are centred already, and far away from all that there is in
+    others, such as spectrograms in decibels. Give those ``fill="mean"``.
+
     References
     ----------
     HMS: third most useful of the augmentations of the 5th place (discussion 492652),
@@ -64,7 +68,7 @@ class TimeMask(BaseAugmentation):
         self,
         size: Any = (0.0, 0.1),
         *,
-        fill: float = 0.0,
+        fill: float | str = 0.0,
         after_frontend: bool = False,
         p: float = 0.5,
         views: Sequence[str] | None = None,
@@ -77,7 +81,7 @@ class TimeMask(BaseAugmentation):
 
     def _check(self) -> None:
         check_span(self.size, "size", caller=self._name)
-        check_real(self.fill, "fill", caller=self._name)
+        check_fill(self.fill, caller=self._name)
 
     def _draw(
         self, x: torch.Tensor, generator: torch.Generator | None, context: dict
@@ -92,4 +96,5 @@ class TimeMask(BaseAugmentation):
         self, x: torch.Tensor, params: dict[str, Any], view: str | None
     ) -> torch.Tensor:
         mask = inside(x.shape[-1], params["spans"])[:, 0]
-        return x.masked_fill(mask.reshape(len(x), *(1,) * (x.ndim - 2), -1), self.fill)
+        mask = mask.reshape(len(x), *(1,) * (x.ndim - 2), -1)
+        return blanked(x, mask, self.fill)

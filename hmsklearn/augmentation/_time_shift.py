@@ -46,7 +46,9 @@ class TimeShift(BaseAugmentation):
     Notes
     -----
     The last axis is the time; all channels are moved alike, by whole samples. NaN moves
-    with its sample.
+    with its sample. The zeros of ``ends="zero"`` come in before the net's input is
+    normalised (`input_norm`): in images that are not centred, such as spectrograms in
+    decibels, they are far away from all that there is.
 
     References
     ----------

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from hmsklearn._params import check_real
 from hmsklearn.augmentation._base import BaseAugmentation
 from hmsklearn.augmentation._checks import check_counts, check_span
+from hmsklearn.augmentation._fill import blanked, check_fill
 from hmsklearn.augmentation._random import draw_spans, inside, whole
 
 __all__ = ["XYMasking"]
@@ -28,8 +28,8 @@ class XYMasking(BaseAugmentation):
         image's width.
     size_y : int, float or pair of them, default=8
         Height of a stripe of frequency.
-    fill : float, default=0.0
-        Value inside the stripes.
+    fill : float or "mean", default=0.0
+        Value inside the stripes, or the mean of each plane of each window.
     p : float, default=0.5
         Probability that a window is changed.
     views : sequence of str, default=None
@@ -43,6 +43,10 @@ class XYMasking(BaseAugmentation):
     -----
     The masks of time and frequency of SpecAugment. All planes and frames of an image
     are blanked alike; stripes may overlap. NaN outside the stripes stays.
+
+    Masks act before the net's input is normalised (`input_norm`): zero is the mean
+    only of images that are centred already, and far away from all that there is in
+    others, such as spectrograms in decibels. Give those ``fill="mean"``.
 
     References
     ----------
@@ -70,7 +74,7 @@ class XYMasking(BaseAugmentation):
         *,
         size_x: Any = (10, 20),
         size_y: Any = 8,
-        fill: float = 0.0,
+        fill: float | str = 0.0,
         p: float = 0.5,
         views: Sequence[str] | None = None,
         random_state: Any = None,
@@ -87,7 +91,7 @@ class XYMasking(BaseAugmentation):
             check_counts(getattr(self, name), name, caller=self._name)
         for name in ("size_x", "size_y"):
             check_span(getattr(self, name), name, caller=self._name)
-        check_real(self.fill, "fill", caller=self._name)
+        check_fill(self.fill, caller=self._name)
 
     def _draw(
         self, x: torch.Tensor, generator: torch.Generator | None, context: dict
@@ -115,4 +119,4 @@ class XYMasking(BaseAugmentation):
         columns = inside(x.shape[-1], params["x"]).any(dim=1)
         mask = rows[:, :, None] | columns[:, None, :]
         mask = mask.reshape(len(x), *(1,) * (x.ndim - 3), *x.shape[-2:])
-        return x.masked_fill(mask, self.fill)
+        return blanked(x, mask, self.fill)

@@ -5,11 +5,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 
 from hmsklearn.augmentation import (
     ChannelDrop,
     Cutout1d,
     EdgeDropout,
+    FrequencyDropout,
     RandomNaNBlocks,
     TimeMask,
     XYMasking,
@@ -170,6 +172,45 @@ def test_nan_outside_the_mask_stays():
         assert (out[np.isnan(x)][~np.isnan(out[np.isnan(x)])] == 0).all()
 
 
+MASKS_OF_IMAGES = [
+    XYMasking(1, 1, size_x=4, size_y=2, p=1.0, random_state=0),
+    EdgeDropout(0.5, p=1.0, random_state=0),
+    FrequencyDropout(3, p=1.0, random_state=0),
+    TimeMask(5, after_frontend=True, p=1.0, random_state=0),
+    ChannelDrop(1, after_frontend=True, p=1.0, random_state=0),
+]
+
+
+@pytest.mark.parametrize("mask", MASKS_OF_IMAGES, ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize("shape", [(3, 2, 10, 20), (3, 2, 4, 10, 20)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_mean_of_each_plane(mask, shape, dtype):
+    # As decibels: zero would be twelve deviations away from all that there is.
+    x = np.random.default_rng(0).normal(-40, 3.3, shape).astype(dtype)
+    out = clone(mask).set_params(fill="mean")(x)
+    zeros = mask(x)
+    blank = zeros == 0
+    assert blank.any()
+    assert out.dtype == dtype
+    mean = x.astype(float).mean(axis=(-2, -1), keepdims=True)
+    assert np.abs(out - mean)[blank].max() < (0.05 if dtype == np.float16 else 1e-4)
+    assert np.array_equal(out[~blank], x[~blank])
+
+
+def test_mean_is_that_of_what_is_known():
+    x = np.full((1, 1, 4, 8), 5.0)
+    x[..., 3] = np.nan
+    out = EdgeDropout(0.5, fill="mean", p=1.0)(x)
+    assert (out[..., [0, 1, 6, 7]] == 5).all()
+    assert np.isnan(out[..., 3]).all()
+
+
+def test_mean_of_each_channel():
+    x = np.array([[[1.0, 3.0, 5.0, 7.0], [0.0, 0.0, 2.0, 2.0]]])
+    out = TimeMask(1.0, fill="mean", p=1.0)(x)
+    assert out.tolist() == [[[4.0] * 4, [1.0] * 4]]
+
+
 @pytest.mark.parametrize(
     ("augmentation", "message"),
     [
@@ -182,6 +223,7 @@ def test_nan_outside_the_mask_stays():
         (Cutout1d(fill=np.nan), "fill must be a finite number"),
         (TimeMask("long"), "size must be a finite number"),
         (EdgeDropout(1.2), "share must be a finite number"),
+        (EdgeDropout(fill="median"), "fill must be a number or 'mean'"),
         (ChannelDrop((1, 2, 3)), "pair"),
         (RandomNaNBlocks(fill="none"), "fill must be a number or NaN"),
         (RandomNaNBlocks(0), "n_blocks must be an integer at least 1"),
