@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from hmsklearn.neural._frontend import Frontend
 from hmsklearn.neural._frontend_steps import (
     learning_step,
     named_steps,
     runs_on_tensors,
 )
+from hmsklearn.neural._fuse_augment import refuse_jitter, warn_of_places
 from hmsklearn.neural._fuse_check import check_equal, few_windows
+from hmsklearn.neural._fuse_net import give_frontend, take_frontend
 
 __all__ = ["fuse", "unfuse"]
 
@@ -62,13 +62,15 @@ def fuse(
     ValueError
         If there is nothing to move, `steps` are not the last ones or not usable, the
         shape is missing or wrong, or both ways differ on `check_on` by more than 1e-4
-        of the peak.
+        of the peak; of a fitted pipeline also if the net takes several views, or if a
+        ``WindowJitter`` cut what the moved steps gave and they would give something
+        else for windows that are cut before.
 
     Warns
     -----
     UserWarning
-        If the estimator augments its input: what was done to the images is done to the
-        signals then, in the next ``fit``.
+        If the estimator, or a stage of its training, augments its input: what was done
+        to the images is done to the signals then, in the next ``fit``.
 
     See Also
     --------
@@ -123,10 +125,10 @@ def fuse(
         input_shape = few.shape
     fused = copy.deepcopy(pipeline) if fitted else clone(pipeline)
     name, estimator = fused.steps[-1]
-    _warn_of_augmentations(estimator)
+    warn_of_places(estimator, "fuse")
     estimator.set_params(frontend=_extended(moved, estimator.frontend))
     if fitted:
-        _give_net(estimator, input_shape)
+        give_frontend(estimator, Pipeline(moved), input_shape)
     fused.steps = [*fused.steps[:start], (name, estimator)]
     if few is not None:
         check_equal(pipeline, fused, few, Pipeline(moved), fitted=fitted)
@@ -153,7 +155,15 @@ def unfuse(pipeline: Pipeline) -> Pipeline:
     TypeError
         If `pipeline` is no Pipeline or ends without such an estimator.
     ValueError
-        If there is no frontend, or one for each of several views.
+        If there is no frontend, or one for each of several views; if a
+        ``WindowJitter`` cuts windows before the frontend sees them.
+
+    Warns
+    -----
+    UserWarning
+        If the estimator, or a stage of its training, augments what its frontend is
+        given: what was done to the signals is done to the images then, in the next
+        ``fit``.
 
     See Also
     --------
@@ -175,13 +185,13 @@ def unfuse(pipeline: Pipeline) -> Pipeline:
             "move."
         )
     fitted = hasattr(estimator, "net_")
+    refuse_jitter(estimator)
+    warn_of_places(estimator, "unfuse")
     split = copy.deepcopy(pipeline) if fitted else clone(pipeline)
     name, estimator = split.steps[-1]
     frontend = estimator.frontend
     if fitted:
-        module = estimator.net_.module_.frontend
-        frontend = module.transformer
-        _set_frontend(estimator, None, module.output_shape)
+        frontend = take_frontend(estimator)
     taken = [own for own, _ in split.steps]
     moved = _distinct(_steps_of(frontend, "unfuse"), taken)
     estimator.set_params(frontend=None)
@@ -272,53 +282,3 @@ def _distinct(steps: Steps, taken: Sequence[str]) -> Steps:
         known.add(own)
         renamed.append((own, step))
     return renamed
-
-
-def _give_net(estimator: Any, input_shape: tuple[int, ...] | None) -> None:
-    """Put the frontend in front of a net that is trained."""
-    if input_shape is None:
-        raise ValueError(
-            "fuse: the pipeline is fitted, and its net needs to know the shape of one "
-            "window where the moved steps begin. Give check_on, a few rows of the "
-            "pipeline's input, or input_shape, such as (20, 10_000)."
-        )
-    frontend = Frontend(estimator.frontend, input_shape, caller="fuse")
-    module = estimator.net_.module_
-    old = module.frontend
-    expected = tuple(estimator.input_shape_) if old is None else old.output_shape
-    if frontend.output_shape != expected:
-        raise ValueError(
-            f"fuse: windows of shape {tuple(input_shape)} give {frontend.output_shape} "
-            f"behind the moved steps, but the net was trained on {expected}. Give the "
-            "shape of the windows that the pipeline was fitted on."
-        )
-    _set_frontend(estimator, frontend, frontend.input_shape)
-
-
-def _set_frontend(
-    estimator: Any, frontend: Frontend | None, input_shape: tuple[int, ...]
-) -> None:
-    net = estimator.net_
-    net.module_.frontend = frontend
-    # What a pickle of the net builds its module from. Past skorch's __setattr__, which
-    # takes a module for one to be trained.
-    vars(net)["frontend"] = frontend
-    net.module_.eval()
-    estimator.input_shape_ = input_shape
-    estimator.n_features_in_ = input_shape[0]
-
-
-def _warn_of_augmentations(estimator: Any) -> None:
-    augment = getattr(estimator, "augment", None)
-    if augment is None or estimator.frontend is not None:
-        return
-    parts = augment if isinstance(augment, (list, tuple)) else [augment]
-    if all(getattr(part, "after_frontend", False) for part in parts):
-        return
-    warnings.warn(
-        f"fuse: augment of {type(estimator).__name__} changed what the moved steps "
-        "gave, and will change what they are given. Set after_frontend=True where that "
-        "is not meant.",
-        UserWarning,
-        stacklevel=3,
-    )

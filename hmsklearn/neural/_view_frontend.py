@@ -84,6 +84,25 @@ class ViewFrontend(nn.Module):
             out[name] = self.frontends[name](value) if name in self.frontends else value
         return out
 
+    def with_shared(self, shared: Any, input_shape: tuple[int, ...]) -> ViewFrontend:
+        """Put another module in front of the same branches.
+
+        Parameters
+        ----------
+        shared : torch.nn.Module or None
+            What the one array goes through before the branches get it.
+        input_shape : tuple of int
+            Shape of one window of that array.
+
+        Returns
+        -------
+        ViewFrontend
+            A new one, which has the frontends of the branches in common with this one.
+        """
+        frontends = dict(self.frontends.items())
+        parts = {name: (v, frontends.get(name)) for name, v in self.views.items()}
+        return ViewFrontend(parts, input_shape, shared)
+
     def missing(self, x: Any) -> dict[str, torch.Tensor]:
         """Share of NaN in every channel of what the branches look at.
 

@@ -12,10 +12,11 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from hmsklearn.augmentation import HorizontalFlip, PolarityFlip, WindowJitter
 from hmsklearn.datasets import HMSReader, load_hms
 from hmsklearn.imaging import ImageTiler, WindowUnion
 from hmsklearn.metrics import kl_scorer
-from hmsklearn.neural import Frontend, fuse, unfuse
+from hmsklearn.neural import Frontend, MultiViewClassifier, fuse, unfuse
 from hmsklearn.preprocessing import (
     AmplitudeScaler,
     ButterworthFilter,
@@ -26,6 +27,7 @@ from hmsklearn.preprocessing import (
     NotchFilter,
 )
 from hmsklearn.spectrogram import MelSpectrogramizer, STFTSpectrogramizer
+from hmsklearn.views import WindowViews
 
 
 class Learner(TransformerMixin, BaseEstimator):
@@ -408,18 +410,188 @@ def test_frontends_by_view_are_left_to_the_user(waveform):
             function(make_pipeline(NotchFilter(), net))
 
 
-class Mirror:
-    """An augmentation, as far as is looked at."""
-
-    def __init__(self, after_frontend):
-        self.after_frontend = after_frontend
+# -- augmentations --------------------------------------------------------------
 
 
-def test_augmentations_would_change_their_place(waveform):
-    def pipe(*places):
-        augment = [Mirror(place) for place in places]
-        return make_pipeline(NotchFilter(), waveform(augment=augment))
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({"augment": ["mixup"]}, "Mixup"),
+        ({"augment": "mixup"}, "Mixup"),
+        ({"augment": [HorizontalFlip(), ("mixup", {"p": 1.0})]}, "Mixup"),
+        ({"stages": [{}, {"augment": [PolarityFlip()]}]}, "PolarityFlip"),
+    ],
+)
+def test_augmentations_would_change_their_place(waveform, params, name):
+    cause = rf"{name} in augment of WaveformClassifier changed what the moved steps"
+    pipe = make_pipeline(NotchFilter(), NotchFilter(freqs=50.0), waveform(**params))
+    with pytest.warns(UserWarning, match=rf"^fuse: {cause} gave"):
+        fused = fuse(pipe, steps=["notchfilter-2"])
+    # Those between the moved steps and a frontend that is there move as well.
+    with pytest.warns(UserWarning, match=rf"^fuse: {cause} gave"):
+        fuse(fused)
+    with pytest.warns(UserWarning, match=rf"^unfuse: {cause} were given"):
+        unfuse(fused)
 
-    with pytest.warns(UserWarning, match="augment of WaveformClassifier"):
-        fuse(pipe(True, False))
-    fuse(pipe(True))
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"augment": ["horizontal_flip"]},
+        {"augment": [HorizontalFlip(), ("mixup", {"after_frontend": True})]},
+        {"stages": [{"augment": ("mixup", {"after_frontend": True})}]},
+    ],
+)
+def test_augmentations_behind_the_frontend_stay(waveform, params):
+    unfuse(fuse(make_pipeline(NotchFilter(), waveform(**params))))
+
+
+def test_unknown_augmentations(waveform):
+    pipe = make_pipeline(NotchFilter(), waveform(augment=["mixdown"]))
+    with pytest.raises(ValueError, match=r"fuse: augment of WaveformC.*mixdown"):
+        fuse(pipe)
+
+
+class TestJitter:
+    """A net that predicts from the middle of its windows."""
+
+    @pytest.fixture
+    def fit(self, waveform, data):
+        def fit(*steps, n_times=100, **params):
+            params["augment"] = [WindowJitter(n_times)]
+            pipe = make_pipeline(*steps, waveform(max_epochs=1, **params))
+            return pipe.fit(data.X, data.votes)
+
+        return fit
+
+    @pytest.mark.filterwarnings("ignore:fuse. WindowJitter")
+    @pytest.mark.parametrize("frontend", [None, NotchFilter(freqs=40.0, sfreq=100.0)])
+    @pytest.mark.parametrize("how", ["check_on", "input_shape"])
+    def test_steps_sample_by_sample(self, fit, data, frontend, how):
+        pipe = fit(AmplitudeScaler(clip=60, scale=20), frontend=frontend)
+        expected = pipe.predict_proba(data.X)
+        given = {"check_on": data.X, "input_shape": data.X.shape[1:]}
+        fused = fuse(pipe, **{how: given[how]})
+        assert fused[-1].input_shape_ == (3, 128)
+        assert fused[-1].net_.module_.frontend.input_shape == (3, 100)
+        np.testing.assert_allclose(fused.predict_proba(data.X), expected, atol=1e-4)
+        again = pickle.loads(pickle.dumps(fused))
+        np.testing.assert_allclose(again.predict_proba(data.X), expected, atol=1e-4)
+        fused[-1].partial_fit(data.X, data.votes)
+
+    @pytest.mark.parametrize(
+        ("steps", "n_times"),
+        [
+            ([NotchFilter(freqs=40.0, sfreq=100.0)], 100),
+            ([NaNImputer("mean")], 100),
+            ([NaNImputer("linear")], 100),
+            ([Decimator(2, method="mean")], 50),
+            ([CentreCrop(n_times=90)], 80),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:fuse. WindowJitter")
+    def test_steps_that_see_what_is_cut_off(self, fit, data, steps, n_times):
+        pipe = fit(*steps, n_times=n_times)
+        with pytest.raises(
+            ValueError,
+            match=rf"fuse: WindowJitter\(n_times={n_times}\) cut.* before fit",
+        ):
+            fuse(pipe, input_shape=data.X.shape[1:])
+
+    def test_not_fitted(self, waveform, data):
+        pipe = make_pipeline(NotchFilter(), waveform(augment=[WindowJitter(100)]))
+        with pytest.warns(UserWarning, match="fuse: WindowJitter in augment"):
+            fused = fuse(pipe, check_on=data.X)
+        fused.fit(data.X, data.votes)
+        assert fused[-1].input_shape_ == (3, 128)
+        with pytest.raises(ValueError, match=r"unfuse: WindowJitter .* before the"):
+            unfuse(fused)
+
+    def test_no_way_back(self, fit, waveform, data):
+        pipe = fit(frontend=NotchFilter())
+        # The net cuts, whatever the parameter has become.
+        pipe[-1].set_params(augment=None)
+        with pytest.raises(ValueError, match=r"unfuse: WindowJitter .* before the"):
+            unfuse(pipe)
+        net = waveform(stages=[{"augment": "polarity_flip"}], frontend=NotchFilter())
+        with pytest.warns(UserWarning, match="unfuse: PolarityFlip"):
+            unfuse(make_pipeline(net))
+        net.set_params(stages=[{}, {"augment": [("window_jitter", {"n_times": 50})]}])
+        with pytest.raises(ValueError, match=r"unfuse: WindowJitter .* before the"):
+            unfuse(make_pipeline(net))
+
+
+# -- several branches -----------------------------------------------------------
+
+
+class TestBranches:
+    @pytest.fixture
+    def pipe(self, waveform):
+        """One array that two branches look at, one of them through a frontend."""
+        branches = [("a", waveform()), ("b", waveform(frontend=Decimator(2)))]
+        net = MultiViewClassifier(
+            branches, max_epochs=1, batch_size=8, device="cpu", random_state=0
+        )
+        return Pipeline(
+            [
+                ("notch", NotchFilter(freqs=40.0, sfreq=100.0)),
+                ("crop", CentreCrop(n_times=100)),
+                ("net", net),
+            ]
+        )
+
+    def test_fitted_and_back(self, pipe, data):
+        expected = pipe.fit(data.X, data.votes).predict_proba(data.X)
+        fused = fuse(pipe, check_on=data.X)
+        assert names(fused) == ["net"]
+        assert fused[-1].input_shape_ == (3, 128)
+        twice = fuse(fuse(pipe, steps=["crop"], check_on=data.X), check_on=data.X)
+        for each in (fused, twice, pickle.loads(pickle.dumps(fused))):
+            np.testing.assert_allclose(each.predict_proba(data.X), expected, atol=1e-4)
+            back = unfuse(each)
+            assert repr(back) == repr(pipe)
+            assert back[-1].input_shape_ == (3, 100)
+            np.testing.assert_array_equal(back.predict_proba(data.X), expected)
+        np.testing.assert_array_equal(pipe.predict_proba(data.X), expected)
+        assert pipe[-1].net_.module_.frontend.shared is None
+        fused[-1].partial_fit(data.X, data.votes)
+
+    def test_fused_and_then_fitted(self, pipe, data):
+        fused = fuse(pipe, check_on=data.X).fit(data.X, data.votes)
+        expected = fused.predict_proba(data.X)
+        back = unfuse(fused)
+        np.testing.assert_allclose(back.predict_proba(data.X), expected, atol=1e-4)
+
+    def test_another_shape(self, pipe, data):
+        pipe.fit(data.X, data.votes)
+        with pytest.raises(ValueError, match=r"trained on \(3, 100\)"):
+            fuse(pipe, input_shape=(4, 128))
+
+    def test_views_by_name(self, pipe, data):
+        net = pipe[-1].fit(WindowViews(a=data.X, b=data.X), data.votes)
+        fitted = make_pipeline(NotchFilter(), net)
+        with pytest.raises(ValueError, match=r"fuse: .*views \['a', 'b'\].*frontend"):
+            fuse(fitted, input_shape=(3, 128))
+
+    def test_what_was_missing(self, waveform, data):
+        """The share of NaN is that of the channels where the frontend begins."""
+        net = MultiViewClassifier(
+            [("a", waveform(frontend=NaNImputer()))],
+            nan_loss=["a"],
+            **{"max_epochs": 1, "batch_size": 8, "device": "cpu", "random_state": 0},
+        )
+        montage = MontageTransformer([("Fp1", "F7")], ch_names=["Fp1", "F7", "T3"])
+        pipe = make_pipeline(montage, net).fit(data.X, data.votes)
+        with pytest.raises(ValueError, match=r"nan_loss .* in 1 channels.* get 3"):
+            fuse(pipe, input_shape=(3, 128))
+        pipe = fuse(clone(pipe)).fit(data.X, data.votes)
+        with pytest.raises(ValueError, match=r"nan_loss .* in 3 channels.* get 1"):
+            unfuse(pipe)
+
+
+def test_a_frontend_that_came_after_fit(waveform, data):
+    pipe = make_pipeline(waveform(max_epochs=1)).fit(data.X, data.votes)
+    pipe[-1].set_params(frontend=NotchFilter())
+    with pytest.raises(ValueError, match=r"unfuse: .* fitted without a frontend"):
+        unfuse(pipe)
