@@ -238,6 +238,7 @@ class VoteNet(PackedNet, Updates, Epochs, BatchSteps):
             # What a loss registers on its way is not learned: no optimizer has it.
             known = loss.state_dict()
             loss.load_state_dict({name: learned[name] for name in known})
+            loss.requires_grad_(False)  # it may take part in predictions
             if self.reader_ is not None:
                 self._keep(reader_=loss)
         self._keep(loss_=loss, loss_from_=loss_from)
@@ -452,6 +453,12 @@ class VoteNet(PackedNet, Updates, Epochs, BatchSteps):
             f"add warmup or clip_grad, check the scale of X (input_norm="
             f"{self.input_norm!r})"
             + (", or use amp='bf16'." if self.amp_dtype == torch.float16 else ".")
+            + (
+                ""
+                if self.frontend is None
+                else " NaN that the frontend leaves in the windows, from X or from an "
+                "augmentation, does the same: let a step of it fill them."
+            )
         )
 
     # -- prediction -------------------------------------------------------------

@@ -189,4 +189,5 @@ class PackedNet(NeuralNet):
     def _load_loss(self, loss: Any, params: Any, learned: PackedWeights) -> None:
         made = make_loss(loss, params, caller=self.caller)
         made.load_state_dict(unpack_weights(learned))
+        made.requires_grad_(False)
         self.__dict__.update(loss_=made, loss_from_=(loss, params))
