@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from skorch import NeuralNet
 
 from hmsklearn.neural._batches import BatchIterator
+from hmsklearn.neural._callback_state import callback_state, restore_callback
+from hmsklearn.neural._ctrl_c import CtrlC
 from hmsklearn.neural._data import WindowDataset
 from hmsklearn.neural._device import random_state, set_random_state
 from hmsklearn.neural._one_process import OneProcess
@@ -44,7 +47,8 @@ class Epochs(NeuralNet):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:
-            self.stopped_by_callback_ = True
+            # The user may have pressed Ctrl-C while a callback was at work.
+            self.stopped_by_callback_ = not self.ctrl_c_.pressed
             raise
 
     def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **kwargs: Any) -> Any:
@@ -67,11 +71,12 @@ class Epochs(NeuralNet):
             The net.
         """
         self.check_training_readiness()
-        try:
-            self._run_epochs(X, self.valid_dataset_)
-        except KeyboardInterrupt:
-            self.interrupted_ = not self.stopped_by_callback_
-            raise
+        with CtrlC() as self.ctrl_c_:
+            try:
+                self._run_epochs(X, self.valid_dataset_)
+            except KeyboardInterrupt:
+                self.interrupted_ = not self.stopped_by_callback_
+                raise
         return self
 
     def _run_epochs(self, train: WindowDataset, valid: WindowDataset | None) -> None:
@@ -140,6 +145,10 @@ class Epochs(NeuralNet):
             stop = True
         # A callback may have judged by what its process has seen.
         stop = self.workers_.any(stop)
+        if stop and self.workers_.any(self.ctrl_c_.pressed):
+            # Not every callback has seen this epoch: it is not one to go on from.
+            self.stopped_by_callback_ = False
+            raise KeyboardInterrupt
         # Another callback's stop is not the end: without it, training would go on.
         over = epoch == self.max_epochs or (stop and self._is_out_of_patience())
         if self.after_epoch is not None and (over or not stop):
@@ -153,6 +162,8 @@ class Epochs(NeuralNet):
 
     #: The processes that train together.
     workers_ = OneProcess()
+    #: Whether the user wants to end the training.
+    ctrl_c_ = CtrlC()
     #: Number of steps of the stage before this epoch.
     step_offset_ = 0
     #: Called with the net, the number of epochs that the stage has behind it, and
@@ -275,10 +286,7 @@ class Epochs(NeuralNet):
             "scaler": self.scaler_.state_dict(),
             "ema": None if self.ema_ is None else self.ema_.state_dict(),
             "callbacks": {
-                name: callback.state_dict()
-                for name, callback in self.callbacks_
-                if hasattr(callback, "load_state_dict")
-                and hasattr(callback, "state_dict")
+                name: callback_state(callback) for name, callback in self.callbacks_
             },
             "rng": self.workers_.gather(random_state(self.device)),
             "history": list(self.history),
@@ -291,6 +299,11 @@ class Epochs(NeuralNet):
         ----------
         state : mapping
             What ``stage_state`` gave.
+
+        Warns
+        -----
+        UserWarning
+            If a callback starts anew with what could not be written.
         """
         self.first_epoch_ = state["epoch"]
         self.module_.load_state_dict(state["module"])
@@ -299,9 +312,9 @@ class Epochs(NeuralNet):
         self.scaler_.load_state_dict(state["scaler"])
         if self.ema_ is not None:
             self.ema_.load_state_dict(state["ema"])
-        callbacks = dict(self.callbacks_)
-        for name, saved in state["callbacks"].items():
-            callbacks[name].load_state_dict(saved)
+        for name, callback in self.callbacks_:
+            if name in state["callbacks"]:
+                self._restore(name, callback, state["callbacks"][name])
         if self._is_out_of_patience():
             self.first_epoch_ = self.max_epochs
         self.history.clear()
@@ -312,3 +325,15 @@ class Epochs(NeuralNet):
             # More processes than before: the new ones start streams of their own.
             seed = int(torch.randint(2**62, ()))
             self.workers_.draw_apart(seed, self.device)
+
+    def _restore(self, name: str, callback: Any, saved: Mapping[str, Any]) -> None:
+        lost = restore_callback(callback, saved, self.device)
+        if lost:
+            warnings.warn(
+                f"{self.caller}: the callback {name!r} starts anew with "
+                f"{', '.join(lost)}, which the checkpoint does not hold, and may end "
+                "otherwise than in one go. Give it what can be pickled, or the methods "
+                "state_dict and load_state_dict.",
+                UserWarning,
+                stacklevel=8,
+            )

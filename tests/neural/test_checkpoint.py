@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from torch import nn
 
 from hmsklearn.neural import DecayingVoteWeight, FocalLoss, WaveformClassifier
@@ -141,6 +142,7 @@ TRAININGS = {
     "accumulated": {
         "accumulate": 2,
         "clip_grad": 0.5,
+        "awp": {"start": 2},
         "schedule": "one_cycle",
         "optimizer": "adan",
     },
@@ -241,6 +243,120 @@ class TestResume:
         assert_same(whole, resumed, data.X)
 
 
+class Gathers(Callback):
+    """Of everything that a callback may gather; its limit is the user's."""
+
+    def __init__(self, limit=0):
+        self.limit = limit
+        self.losses = []
+        self.total_ = torch.zeros(1)
+
+    def on_epoch_end(self, net, **kwargs):
+        self.losses.append(net.history[-1, "train_loss"])
+        self.total_ = self.total_ + net.history[-1, "train_loss"]
+
+
+class Counts:
+    """Has a state of its own, as torch's schedulers have."""
+
+    def __init__(self, n=0):
+        self.n = n
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+class HoldsWhatCannotBeWritten(Callback):
+    def on_train_begin(self, net, **kwargs):
+        self.n_epochs_ = 0
+        self.lock_ = threading.Lock()
+        self.counts_ = Counts()
+
+    def on_epoch_end(self, net, **kwargs):
+        self.n_epochs_ += 1
+        self.counts_.n += 1
+        self.late_ = Counts(self.n_epochs_)
+
+
+CALLBACKS = {
+    "steps of the rate": lambda: [LRScheduler("StepLR", step_size=2, gamma=0.3)],
+    "rate by the batch": lambda: [
+        LRScheduler("CosineAnnealingLR", T_max=20, step_every="batch")
+    ],
+    "rate by the loss": lambda: [
+        LRScheduler(
+            "ReduceLROnPlateau", monitor="train_loss", patience=1, threshold=9.0
+        )
+    ],
+    # Stops in the fourth epoch.
+    "early stopping": lambda: [
+        EarlyStopping("train_loss", patience=3, threshold=99.0, threshold_mode="abs")
+    ],
+    "back to the best": lambda: [
+        EarlyStopping("train_loss", lower_is_better=False, patience=9, load_best=True)
+    ],
+    "scores": lambda: [
+        EpochScoring(lambda net, X, y: -len(net.history), name="minus", on_train=True)
+    ],
+}
+
+
+class TestCallbacks:
+    @pytest.mark.parametrize("name", CALLBACKS)
+    def test_same_result_bit_for_bit(self, make, data, tmp_path, name):
+        callbacks = CALLBACKS[name]
+        params = {"schedule": "constant", "lr": 3e-3}
+        whole = make(**params, checkpoint=None, callbacks=callbacks())
+        whole.fit(data.X, data.votes)
+        cut = make(**params, callbacks=[*callbacks(), Stop(3)])
+        with pytest.raises(Crash):
+            cut.fit(data.X, data.votes)
+        resumed = make(**params, resume=True, callbacks=callbacks())
+        resumed.fit(data.X, data.votes)
+        assert_same(whole, resumed, data.X)
+        ignored = {"dur", "batches"}
+        for one, other in zip(whole.net_.history, resumed.net_.history, strict=True):
+            for key in set(one) - ignored:
+                assert one[key] == other[key], key
+
+    def test_goes_on_with_what_was_gathered(self, make, data):
+        whole, cut, resumed = Gathers(), Gathers(limit=1), Gathers(limit=2)
+        make(checkpoint=None, callbacks=[whole]).fit(data.X, data.votes)
+        with pytest.raises(Crash):
+            make(callbacks=[cut, Stop(3)]).fit(data.X, data.votes)
+        make(resume=True, callbacks=[resumed]).fit(data.X, data.votes)
+        assert len(resumed.losses) == 5
+        assert resumed.losses == whole.losses
+        assert torch.equal(resumed.total_, whole.total_)
+        assert resumed.limit == 2
+
+    def test_says_what_starts_anew(self, make, data):
+        cut, resumed = HoldsWhatCannotBeWritten(), HoldsWhatCannotBeWritten()
+        with pytest.raises(Crash):
+            make(callbacks=[cut, Stop(3)]).fit(data.X, data.votes)
+        clf = make(resume=True, callbacks=[resumed])
+        with pytest.warns(
+            UserWarning,
+            match=r"WaveformClassifier: the callback 'HoldsWhatCannotBeWritten' starts "
+            r"anew with lock_, late_, which the checkpoint does not hold",
+        ) as caught:
+            clf.fit(data.X, data.votes)
+        assert [Path(one.filename).name for one in caught] == [Path(__file__).name]
+        assert resumed.n_epochs_ == resumed.counts_.n == 5
+
+    def test_another_class_under_the_same_name(self, make, data):
+        with pytest.raises(Crash):
+            make(callbacks=[("one", Gathers()), Stop(3)]).fit(data.X, data.votes)
+        steps = Steps()
+        clf = make(resume=True, callbacks=[("one", steps)])
+        with pytest.warns(UserWarning, match="callback 'one' starts anew with everyth"):
+            clf.fit(data.X, data.votes)
+        assert steps.n_ == 18
+
+
 class Presses(Small):
     calls, limit = 0, 16
 
@@ -255,7 +371,7 @@ class Presses(Small):
 SCRIPT = """
     import sys, time
     import numpy as np, torch
-    from skorch.callbacks import Callback
+    from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
     from hmsklearn.neural import WaveformClassifier
 
     torch.set_num_threads(1)

@@ -1,12 +1,17 @@
 """Progress bars, and Ctrl-C in the middle of a curriculum."""
 
 import re
+import signal
+import threading
 
+import joblib
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
+from hmsklearn.neural._ctrl_c import CtrlC
 from hmsklearn.neural._net import VoteNet
 
 # No class has votes in some of the small parts.
@@ -180,3 +185,184 @@ class TestCtrlC:
             clf.fit(data.X, data.votes)
         clf.partial_fit(data.X, data.votes)
         assert clf.n_iter_ >= 4
+
+
+class PressesInCallback(Callback):
+    """Press Ctrl-C while a callback is at work, in the second epoch."""
+
+    def __init__(self, event):
+        self.event = event
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.press(net, "on_epoch_begin")
+
+    def on_batch_begin(self, net, **kwargs):
+        self.press(net, "on_batch_begin")
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        self.press(net, "on_grad_computed")
+
+    def on_batch_end(self, net, **kwargs):
+        self.press(net, "on_batch_end")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.press(net, "on_epoch_end")
+
+    def press(self, net, event):
+        if event == self.event and len(net.history) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+
+class EndsByItself(Callback):
+    def __init__(self, event="on_batch_end"):
+        self.event = event
+
+    def on_batch_end(self, net, **kwargs):
+        self.end(net, "on_batch_end")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.end(net, "on_epoch_end")
+
+    def end(self, net, event):
+        if event == self.event and len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+EVENTS = [
+    "on_epoch_begin",
+    "on_batch_begin",
+    "on_grad_computed",
+    "on_batch_end",
+    "on_epoch_end",
+]
+
+
+class TestCtrlCInCallbacks:
+    @pytest.mark.parametrize("event", EVENTS)
+    def test_reaches_the_script(self, make, data, event):
+        clf = make(
+            stages=[{"max_epochs": 2}, {"max_epochs": 1}],
+            callbacks=[PressesInCallback(event)],
+        )
+        with pytest.raises(KeyboardInterrupt):
+            clf.fit(data.X, data.votes)
+        assert clf.predict_proba(data.X).shape == (96, 6)
+        assert set(clf.history_["stage"]) == {1}
+        assert Net.calls <= 12
+
+    @pytest.mark.parametrize("event", ["on_batch_end", "on_epoch_end"])
+    def test_a_callbacks_own_stop_is_quiet(self, make, data, event):
+        clf = make(max_epochs=4, callbacks=[EndsByItself(event)])
+        clf.fit(data.X, data.votes)
+        assert clf.n_iter_ == (1 if event == "on_batch_end" else 2)
+
+    def test_a_handler_of_the_users_that_does_not_raise(self, make, data):
+        # Such as one that notes the wish for a callback to act on.
+        presses = []
+        former = signal.signal(signal.SIGINT, lambda *args: presses.append(args))
+        try:
+            callbacks = [PressesInCallback("on_batch_begin"), EndsByItself()]
+            make(max_epochs=4, callbacks=callbacks).fit(data.X, data.votes)
+        finally:
+            signal.signal(signal.SIGINT, former)
+        assert len(presses) == 1
+
+    def test_goes_on_from_an_epoch_that_all_callbacks_saw(self, make, data, tmp_path):
+        params = {"max_epochs": 2, "early_stopping": True, "patience": 1}
+        given = {"X_val": data.X, "y_val": data.votes}
+        whole = make(**params).fit(data.X, data.votes, **given)
+        callbacks = [PressesInCallback("on_epoch_end")]
+        cut = make(**params, checkpoint=tmp_path, callbacks=callbacks)
+        with pytest.raises(KeyboardInterrupt):
+            cut.fit(data.X, data.votes, **given)
+        resumed = make(**params, checkpoint=tmp_path, resume=True)
+        resumed.fit(data.X, data.votes, **given)
+        assert resumed.best_epoch_ == whole.best_epoch_ == 2
+        assert np.array_equal(
+            resumed.predict_proba(data.X), whole.predict_proba(data.X)
+        )
+
+
+class Notes(Callback):
+    """Look at who handles Ctrl-C during the training."""
+
+    def on_batch_end(self, net, **kwargs):
+        self.handler_ = signal.getsignal(signal.SIGINT)
+
+
+class Raises(Callback):
+    def on_batch_end(self, net, **kwargs):
+        raise LookupError
+
+
+class TestHandler:
+    @pytest.mark.parametrize(
+        ("callback", "error"),
+        [
+            (Notes(), None),
+            (EndsByItself(), None),
+            (PressesInCallback("on_epoch_begin"), KeyboardInterrupt),
+            (Raises(), LookupError),
+        ],
+        ids=["to the end", "stopped", "Ctrl-C", "error"],
+    )
+    def test_the_former_one_is_back(self, make, data, callback, error):
+        notes = Notes()
+        former = signal.signal(signal.SIGINT, press := Pressed())
+        try:
+            clf = make(callbacks=[notes, callback])
+            if error is None:
+                clf.fit(data.X, data.votes)
+            else:
+                with pytest.raises(error):
+                    clf.fit(data.X, data.votes)
+            assert signal.getsignal(signal.SIGINT) is press
+            assert notes.handler_ is not press
+        finally:
+            signal.signal(signal.SIGINT, former)
+
+    def test_threads_leave_it_alone(self, make, data):
+        before, notes = signal.getsignal(signal.SIGINT), Notes()
+        clf = make(callbacks=[notes])
+        thread = threading.Thread(target=clf.fit, args=(data.X, data.votes))
+        thread.start()
+        thread.join()
+        assert clf.n_iter_ == 2
+        assert notes.handler_ is before
+
+    def test_workers_leave_it_alone(self):
+        calls = [joblib.delayed(leaves_it_alone)()] * 2
+        assert joblib.Parallel(n_jobs=2)(calls) == [True, True]
+        assert not leaves_it_alone()
+
+    @pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+    def test_not_one_of_python(self, handler):
+        former = signal.signal(signal.SIGINT, handler)
+        try:
+            assert leaves_it_alone()
+            assert signal.getsignal(signal.SIGINT) is handler
+        finally:
+            signal.signal(signal.SIGINT, former)
+
+    def test_one_within_the_other(self):
+        before = signal.getsignal(signal.SIGINT)
+        with CtrlC() as outer:
+            with pytest.raises(KeyboardInterrupt), CtrlC() as inner:
+                signal.raise_signal(signal.SIGINT)
+            assert inner.pressed
+            assert outer.pressed
+        assert signal.getsignal(signal.SIGINT) is before
+        with CtrlC() as again:
+            pass
+        assert not again.pressed
+
+
+class Pressed:
+    def __call__(self, number, frame):
+        raise KeyboardInterrupt
+
+
+def leaves_it_alone():
+    before = signal.getsignal(signal.SIGINT)
+    with CtrlC():
+        return signal.getsignal(signal.SIGINT) is before
