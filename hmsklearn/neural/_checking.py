@@ -10,6 +10,7 @@ from skorch.callbacks import Callback
 
 from hmsklearn._params import check_choice, check_integer, check_real
 from hmsklearn.neural._schedules import check_schedule, check_warmup
+from hmsklearn.neural._weight_perturbation import read_awp
 
 __all__ = ["check_parameters"]
 
@@ -84,6 +85,8 @@ def check_training(params: Mapping[str, Any], caller: str) -> None:
     ------
     ValueError
         If a parameter is not usable.
+    TypeError
+        If it is of a wrong type.
     """
     for name in (
         "max_epochs",
@@ -102,6 +105,7 @@ def check_training(params: Mapping[str, Any], caller: str) -> None:
         check_real(
             params["clip_grad"], "clip_grad", caller=caller, low=0, low_open=True
         )
+    read_awp(params["awp"], params["max_epochs"], caller=caller)
     targets = ("window", "eeg", "eeg_votes")
     check_choice(params["target"], "target", targets, caller=caller)
     weights = params["aux_weight"]

@@ -48,6 +48,7 @@ OVERRIDABLE = (
     "augment",
     "ema",
     "clip_grad",
+    "awp",
     "optimizer",
     "optimizer_params",
     "early_stopping",

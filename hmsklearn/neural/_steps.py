@@ -11,6 +11,8 @@ from skorch import NeuralNet
 from skorch.utils import TeeGenerator
 
 from hmsklearn.nets import NetOutput
+from hmsklearn.neural._feature_mixing import forward_mixed
+from hmsklearn.neural._weight_perturbation import WeightPerturbation, read_awp
 
 __all__ = ["BatchSteps"]
 
@@ -55,6 +57,8 @@ class BatchSteps(NeuralNet):
         if self.batch_in_epoch_ == first:
             self.optimizer_.zero_grad(set_to_none=True)
             self.seen_ = 0.0
+            self.perturbation_ = self._perturbation_of(self.step_offset_ + first)
+            self.kept_ = []
         self.seen_ += self.share_
         step = self.train_step_single(batch, **fit_params)
         self.batch_in_epoch_ += 1
@@ -65,12 +69,28 @@ class BatchSteps(NeuralNet):
 
     #: Share of this process in the batch.
     part_ = 1.0
+    #: What moves the weights in this step, and the batches that are gone through twice.
+    perturbation_: WeightPerturbation | None = None
+    kept_: Any = ()
+
+    def _perturbation_of(self, step: int) -> WeightPerturbation | None:
+        awp = read_awp(self.awp, self.max_epochs, caller=self.caller)
+        on = awp is not None and awp.is_on(step, self.n_steps_, self.max_epochs)
+        return awp if on else None
 
     def _optimize(self, batch: Any) -> None:
         parameters = [
             p for group in self.optimizer_.param_groups for p in group["params"]
         ]
         self.workers_.sum_gradients(parameters)
+        if self.perturbation_ is not None:
+            # Behind the sum, so that all batches and processes move to one place.
+            with self.perturbation_.applied(self.module_):
+                self.optimizer_.zero_grad(set_to_none=True)
+                for inputs, share in self.kept_:
+                    self._backward(inputs, share)
+            self.kept_ = ()
+            self.workers_.sum_gradients(parameters)
         self.workers_.average_statistics(self.module_, self.seen_)
         # Callbacks, and clipping, see the true gradients.
         self.scaler_.unscale_(self.optimizer_)
@@ -110,12 +130,18 @@ class BatchSteps(NeuralNet):
             inputs["nan_share"] = self.module_.frontend.missing(inputs["x"])
         inputs["x"] = self._images_last(self.module_.prepare(inputs["x"]))
         inputs = self._augmented(inputs, after_frontend=True)
-        fractions = inputs.pop("fractions")
+        if self.perturbation_ is not None:
+            self.kept_.append((inputs, self.share_))
+        return self._backward(inputs, self.share_)
+
+    def _backward(self, inputs: dict[str, Any], share: float) -> dict[str, Any]:
         with self._precision():
-            output = self._train_forward(inputs)
+            output, inputs = self._train_forward(inputs)
+        fractions = inputs["fractions"]
         loss = self.get_loss(output, fractions, X=inputs, training=True)
-        self.scaler_.scale(loss * self.share_).backward()
+        self.scaler_.scale(loss * share).backward()
         logits = output.logits if isinstance(output, NetOutput) else output
+        logits = logits.mean(dim=1) if logits.ndim == 3 else logits
         return {"loss": loss, "y_pred": logits, "fractions": fractions}
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
@@ -166,26 +192,33 @@ class BatchSteps(NeuralNet):
         if not training:
             logits = y_pred.logits if isinstance(y_pred, NetOutput) else y_pred
             return self.kl_of(logits, fractions)
-        inputs = {} if X is None else X
-        weight, votes = (
-            None if value is None else self._to_device(value)
-            for value in (inputs.get("sample_weight"), inputs.get("total_votes"))
-        )
+        rows = {**({} if X is None else X), "fractions": fractions}
 
-        def loss_of(logits: torch.Tensor) -> torch.Tensor:
-            return self.criterion_(
-                logits, fractions, sample_weight=weight, total_votes=votes
+        def loss_of(logits: torch.Tensor, rows: Mapping[str, Any]) -> torch.Tensor:
+            weight, votes = (
+                None if value is None else self._to_device(value)
+                for value in (rows.get("sample_weight"), rows.get("total_votes"))
             )
+            # Of every sample where the head has several: their losses are averaged.
+            losses = [
+                self.criterion_(
+                    sample, rows["fractions"], sample_weight=weight, total_votes=votes
+                )
+                for sample in (logits.unbind(1) if logits.ndim == 3 else (logits,))
+            ]
+            return torch.stack(losses).mean() if len(losses) > 1 else losses[0]
 
         heads = y_pred.aux if isinstance(y_pred, NetOutput) else {}
         if isinstance(self.aux_weight, Mapping):
             self._check_aux_weight(heads)
         if not isinstance(y_pred, NetOutput):
-            return loss_of(y_pred)
-        loss, total = loss_of(y_pred.logits), 1.0
+            return loss_of(y_pred, rows)
+        loss, total = loss_of(y_pred.logits, rows), 1.0
+        # Auxiliary heads read features that were not mixed.
+        of_aux = rows.get("unmixed", rows)
         for name, logits in y_pred.aux.items():
             share = self.weight_of_aux(name)
-            loss = loss + share * loss_of(logits)
+            loss = loss + share * loss_of(logits, of_aux)
             total += share
         loss = loss / total
         for extra in y_pred.losses.values():
@@ -255,14 +288,21 @@ class BatchSteps(NeuralNet):
 
     # -- on the device ----------------------------------------------------------
 
-    def _train_forward(self, inputs: dict[str, Any]) -> Any:
+    def _train_forward(self, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        mixers = [one for one in self.augment if getattr(one, "of_features", False)]
+        if mixers:
+            return forward_mixed(self.module_, inputs, mixers)
         module = self.module_ if self.compiled_ is None else self.compiled_
-        return module(inputs, prepared=True)
+        # What is no input stays out of what is compiled.
+        given = {name: value for name, value in inputs.items() if name != "fractions"}
+        return module(given, prepared=True), inputs
 
     def _augmented(
         self, inputs: dict[str, Any], *, after_frontend: bool
     ) -> dict[str, Any]:
         for augmentation in self.augment:
+            if getattr(augmentation, "of_features", False):
+                continue  # see _train_forward
             if bool(augmentation.after_frontend) == after_frontend:
                 with torch.no_grad():
                     inputs = augmentation.apply(inputs)

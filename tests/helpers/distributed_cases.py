@@ -142,6 +142,7 @@ def equal_cases():
         "last batch of three": ({"batch_size": 31}, {}),
         "batches of one": ({"batch_size": 1, "max_epochs": 1}, {}),
         "accumulate": ({"accumulate": 4, "clip_grad": 0.1}, {}),
+        "moved weights": ({"accumulate": 2, "awp": {"lr": 0.1, "eps": 0.1}}, {}),
         "average": ({"ema": {"decay": 0.8, "warmup": True}}, {}),
         "stages": ({"stages": curriculum}, {}),
         "weights": ({"vote_weight": "linear"}, {"sample_weight": weight}),
