@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback
 
 from hmsklearn.neural._callbacks import BestEpoch
 from hmsklearn.neural._checkpoint import Checkpoint
@@ -45,19 +44,14 @@ class StageRun:
     settings: Mapping[str, Any]
     train: WindowDataset
     valid: WindowDataset | None
-    callbacks: list[tuple[str, Callback]]
+    callbacks: list[Any]
     start: str | None = None
     freeze: list[str] = field(default_factory=list)
 
     @property
     def best(self) -> BestEpoch | None:
         """The callback that remembers the best epoch."""
-        own = (callback for _, callback in filter(_is_pair, self.callbacks))
-        return next((one for one in own if isinstance(one, BestEpoch)), None)
-
-
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, tuple) and len(item) == 2
+        return next((one for one in self.callbacks if isinstance(one, BestEpoch)), None)
 
 
 class Course:

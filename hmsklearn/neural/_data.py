@@ -279,6 +279,7 @@ def split_rows(
     fraction: float,
     random_state: np.random.RandomState,
     caller: str,
+    eeg_id: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Divide training windows into those trained on and those validated on.
 
@@ -294,11 +295,13 @@ def split_rows(
         Where the draw comes from.
     caller : str
         Name that starts messages.
+    eeg_id : ndarray of shape (n_windows,), optional
+        EEG of every window, which stays on one side where there are no groups.
 
     Returns
     -------
     train, valid : ndarray of int
-        Both sorted. No group is on both sides.
+        Both sorted. No group is on both sides, without groups no EEG.
 
     Raises
     ------
@@ -319,14 +322,16 @@ def split_rows(
     ([0, 1], [2, 3])
     """
     if groups is None:
+        drawn = "windows" if eeg_id is None else "EEGs"
         warnings.warn(
-            f"{caller}: early_stopping=True without groups validates on windows drawn "
-            "at random, and windows of one patient may be on both sides: the best "
+            f"{caller}: early_stopping=True without groups validates on {drawn} drawn "
+            f"at random, and {drawn} of one patient may be on both sides: the best "
             "epoch is then chosen by memory. Pass fit(..., groups=patient_id), or "
             "X_val and y_val.",
             UserWarning,
             stacklevel=5,
         )
+    if groups is None and eeg_id is None:
         if rows.size < 3:
             raise ValueError(
                 f"{caller}: early_stopping=True needs at least 3 samples (windows) to "
@@ -336,12 +341,13 @@ def split_rows(
         n_valid = min(max(1, round(fraction * rows.size)), rows.size - 2)
         order = random_state.permutation(rows.size)
         return np.sort(rows[order[n_valid:]]), np.sort(rows[order[:n_valid]])
-    labels = np.asarray(groups)[rows]
+    kind = "groups (patients)" if groups is not None else "EEGs"
+    labels = np.asarray(eeg_id if groups is None else groups)[rows]
     n_groups = np.unique(labels).size
     if n_groups < 2:
         raise ValueError(
-            f"{caller}: early_stopping=True needs windows of at least 2 groups "
-            f"(patients) to validate on others than it trains on, got {n_groups}. Turn "
+            f"{caller}: early_stopping=True needs windows of at least 2 {kind} "
+            f"to validate on others than it trains on, got {n_groups}. Turn "
             "it off or pass X_val and y_val."
         )
     n_valid = min(max(1, round(fraction * n_groups)), n_groups - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import re
 import tempfile
 import threading
@@ -25,6 +26,10 @@ __all__ = [
     "set_random_state",
     "training_device",
 ]
+
+# Taken while a block draws from torch's generators, of which a process has one for
+# all its threads.
+_drawing = threading.RLock()
 
 
 def resolve_device(device: Any, *, caller: str) -> str:
@@ -98,7 +103,8 @@ def training_device(device: Any, *, caller: str) -> Iterator[str]:
     ------
     RuntimeError
         If another worker trains on the GPU, or on all of them: two trainings on one
-        GPU run out of memory sooner or later, and are not faster.
+        GPU run out of memory sooner or later, and are not faster. Also if a lock
+        belongs to another user who lets nobody else use it.
 
     Notes
     -----
@@ -123,17 +129,30 @@ def training_device(device: Any, *, caller: str) -> Iterator[str]:
     else:
         index = torch.device(resolved).index
         candidates = [torch.cuda.current_device() if index is None else index]
+    forbidden = []
     for index in candidates:
-        lock = filelock.FileLock(_lock_path(index), timeout=0, thread_local=False)
+        path = _lock_path(index)
+        # Every user of the machine may need the file that the first one leaves.
+        lock = filelock.FileLock(path, timeout=0, mode=0o666, thread_local=False)
         try:
             lock.acquire()
         except filelock.Timeout:
+            continue
+        except PermissionError:
+            forbidden.append(path)
             continue
         try:
             yield f"cuda:{index}"
         finally:
             lock.release()
         return
+    if forbidden:
+        raise RuntimeError(
+            f"{caller}: no GPU can be taken, since the lock {forbidden[0]} belongs to "
+            "another user who lets nobody else use it. Let them delete it or make it "
+            "writable for all, name another folder in the environment variable "
+            "TMPDIR, or set n_jobs=1, which takes no lock."
+        )
     which = (
         f"GPU {candidates[0]} trains"
         if len(candidates) == 1
@@ -305,6 +324,12 @@ def seeded(seed: int, device: str) -> Iterator[None]:
     ------
     None
 
+    Notes
+    -----
+    The threads of a process share torch's generators, that of the CPU whatever they
+    train on. So that each draws what it would draw alone, and leaves them as they
+    were, one thread at a time is in such a block: others wait. Processes do not.
+
     Examples
     --------
     >>> state = torch.get_rng_state()
@@ -318,7 +343,7 @@ def seeded(seed: int, device: str) -> Iterator[None]:
     if where.type == "cuda":
         index = where.index if where.index is not None else torch.cuda.current_device()
         indices = [index]
-    with torch.random.fork_rng(devices=indices):
+    with _drawing, torch.random.fork_rng(devices=indices):
         # torch.manual_seed would reseed every GPU of the process; only the
         # generators in use, which fork_rng restores, are touched here.
         torch.default_generator.manual_seed(seed)
@@ -370,6 +395,16 @@ def set_random_state(state: dict[str, Any], device: str) -> None:
     torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None and torch.device(device).type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def _renew_lock() -> None:
+    # The thread that holds it stays behind when a process forks.
+    global _drawing
+    _drawing = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _is_present(device: torch.device) -> bool:

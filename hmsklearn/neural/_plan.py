@@ -15,6 +15,12 @@ from hmsklearn.neural._course import StageRun
 from hmsklearn.neural._data import WindowDataset
 from hmsklearn.neural._losses import make_loss
 from hmsklearn.neural._net import STAGE_PARAMETERS
+from hmsklearn.neural._plan_checks import (
+    check_averages,
+    check_missing,
+    check_rates,
+    check_targets,
+)
 from hmsklearn.neural._prepare import FitData
 from hmsklearn.neural._row_weights import (
     epoch_weights,
@@ -55,7 +61,8 @@ def plan_stages(
     Warns
     -----
     UserWarning
-        If a batch is larger than a stage's data.
+        If a batch is larger than what an epoch of a stage takes, or a callback sets
+        the learning rate beside a schedule that does.
     """
     caller = type(estimator).__name__
     params = estimator.get_params(deep=False)
@@ -79,11 +86,15 @@ def plan_stages(
                 stage, data.fractions[rows], data.total_votes[rows], caller=who
             )
             rows = rows[mask]
-        train = _train_set(stage.settings, data, rows, who)
+        check_averages(stage.settings, data.valid is not None, who)
+        train, sampling = _train_set(stage.settings, data, rows, who)
+        settings = _settings(stage.settings, data, train.rows, sampling, who)
+        check_missing(estimator, settings["augment"], who)
+        check_rates(estimator.callbacks, stage.settings, who)
         runs.append(
             StageRun(
                 number,
-                _settings(stage.settings, data, train.rows, who),
+                settings,
                 train,
                 data.valid,
                 _callbacks(estimator, stage.settings, number, len(stages), data, quiet),
@@ -121,15 +132,22 @@ def plan_update(estimator: Any, data: FitData) -> StageRun:
             f"{caller}: partial_fit does not average weights. Set ema=None, or use fit "
             "with warm_start=True."
         )
+    if (params["awp"] or {}).get("start", 0):
+        raise ValueError(
+            f"{caller}: partial_fit does not know how many passes there will be, and "
+            f"awp={params['awp']!r} starts after some of them. Leave start out."
+        )
     settings = {**params, "max_epochs": 1, "schedule": "constant", "warmup": 0.0}
-    train = _train_set(settings, data, data.rows, caller)
+    train, sampling = _train_set(settings, data, data.rows, caller)
+    chosen = _settings(settings, data, train.rows, sampling, caller)
+    check_missing(estimator, chosen["augment"], caller)
     return StageRun(
         1,
-        _settings(settings, data, train.rows, caller),
+        chosen,
         train,
         None,
         [
-            ("learning_rate", LearningRate("constant", 0.0, 0.0)),
+            LearningRate("constant", 0.0, 0.0),
             *(estimator.callbacks or []),
         ],
     )
@@ -217,29 +235,32 @@ def _check_start(start: str | None, before: dict[str, Any] | None, caller: str) 
 
 
 def _settings(
-    settings: dict[str, Any], data: FitData, rows: np.ndarray, caller: str
+    settings: dict[str, Any],
+    data: FitData,
+    rows: np.ndarray,
+    sampling: Any,
+    caller: str,
 ) -> dict[str, Any]:
     chosen = {name: settings[name] for name in STAGE_PARAMETERS if name in settings}
     chosen["augment"] = _augmentations(settings["augment"], caller)
-    chosen["sampling"] = make_sampling(
-        settings["sampling"],
-        eeg_id=data.eeg_id,
-        fractions=data.fractions,
-        total_votes=data.total_votes,
-        rows=rows,
-        caller=caller,
-    )
+    chosen["sampling"] = sampling
+    if not isinstance(settings["schedule"], str):
+        # The highest rate is the list's own: backbone_lr is meant in relation to it.
+        chosen["lr"] = float(max(settings["schedule"]))
     loss = make_loss(settings["loss"], settings["loss_params"], caller=caller)
     if getattr(loss, "needs_votes", False) and not data.votes_known:
         raise ValueError(
             f"{caller}: loss={settings['loss']!r} needs the number of votes of every "
             "window, and fractions do not tell it. Pass vote counts as y."
         )
-    chosen["epoch_weight"] = _changing_weight(settings, data, rows, caller)
-    if settings["batch_size"] > rows.size:
+    check_targets(chosen["augment"], loss, settings["loss"], caller)
+    chosen["epoch_weight"] = _changing_weight(settings, data, rows, sampling, caller)
+    n_rows = rows.size if sampling is None else sampling.n_rows
+    if settings["batch_size"] > n_rows:
+        drawn = "" if sampling is None else " an epoch, by sampling"
         warnings.warn(
             f"{caller}: batch_size={settings['batch_size']} is larger than the data, "
-            f"{rows.size} windows to train on: every epoch is one step. Lower "
+            f"{n_rows} windows to train on{drawn}: every epoch is one step. Lower "
             "batch_size.",
             UserWarning,
             stacklevel=4,
@@ -249,7 +270,8 @@ def _settings(
 
 def _train_set(
     settings: dict[str, Any], data: FitData, rows: np.ndarray, caller: str
-) -> WindowDataset:
+) -> tuple[WindowDataset, Any]:
+    """Windows to train on, and what draws those of an epoch."""
     weight = None
     vote_weight = settings["vote_weight"]
     if not is_epoch_dependent(vote_weight):
@@ -265,13 +287,27 @@ def _train_set(
                 f"{caller}: only {rows.size} windows have a weight above zero. Check "
                 "sample_weight and vote_weight."
             )
+    sampling = make_sampling(
+        settings["sampling"],
+        eeg_id=data.eeg_id,
+        fractions=data.fractions,
+        total_votes=data.total_votes,
+        rows=rows,
+        caller=caller,
+    )
+    if weight is not None:
         # Mean one over what is trained on: see VoteLoss.
-        weight = weight / weight[rows].mean()
+        weight = weight / _mean(weight, rows, sampling)
     fractions = data.fractions
     if settings["target"] != "window":
         fractions = _targets_by_eeg(data, settings["target"], caller)
     votes = data.total_votes
-    return WindowDataset(data.X, fractions, weight, rows, votes)
+    return WindowDataset(data.X, fractions, weight, rows, votes), sampling
+
+
+def _mean(weight: np.ndarray, rows: np.ndarray, sampling: Any) -> float:
+    """Mean of the weights over what an epoch draws, as far as it is known."""
+    return float(weight[rows].mean()) if sampling is None else sampling.mean_of(weight)
 
 
 def _targets_by_eeg(data: FitData, target: str, caller: str) -> np.ndarray:
@@ -294,7 +330,11 @@ def _targets_by_eeg(data: FitData, target: str, caller: str) -> np.ndarray:
 
 
 def _changing_weight(
-    settings: dict[str, Any], data: FitData, rows: np.ndarray, caller: str
+    settings: dict[str, Any],
+    data: FitData,
+    rows: np.ndarray,
+    sampling: Any,
+    caller: str,
 ) -> Callable[[int], np.ndarray] | None:
     vote_weight = settings["vote_weight"]
     if not is_epoch_dependent(vote_weight):
@@ -307,7 +347,7 @@ def _changing_weight(
         )
         if data.sample_weight is not None:
             weight = weight * data.sample_weight
-        mean = weight[rows].mean()
+        mean = _mean(weight, rows, sampling)
         if not mean > 0:
             raise ValueError(
                 f"{caller}: vote_weight gives every window the weight zero in epoch "
@@ -328,13 +368,14 @@ def _callbacks(
     quiet: bool,
 ) -> list[Any]:
     rate = LearningRate(settings["schedule"], settings["warmup"], settings["min_lr"])
-    callbacks: list[Any] = [("learning_rate", rate), *(estimator.callbacks or [])]
+    # Without names: any that were given here could be those of the user's.
+    callbacks: list[Any] = [rate, *(estimator.callbacks or [])]
     if estimator.verbose and not quiet:
         stage = f"stage {number}/{n_stages}" if n_stages > 1 else ""
         progress = Progress(
             type(estimator).__name__, stage, batches=estimator.verbose > 1
         )
-        callbacks.append(("fit_progress", progress))
+        callbacks.append(progress)
     if settings["early_stopping"] and data.valid is not None:
-        callbacks.append(("best_epoch", BestEpoch(settings["patience"])))
+        callbacks.append(BestEpoch(settings["patience"]))
     return callbacks

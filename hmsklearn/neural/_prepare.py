@@ -146,6 +146,7 @@ def prepare_fit(
         rows, valid_rows = split_rows(
             rows,
             groups,
+            eeg_id=eeg_id,
             fraction=validation_fraction,
             random_state=random_state,
             caller=caller,

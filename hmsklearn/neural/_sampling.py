@@ -67,7 +67,8 @@ class GroupSampling:
         )
         self._last = self._first + counts - 1
         weights = np.ones(order.size) if weight is None else weight[order]
-        self._ends = np.cumsum(weights.astype(np.float64))
+        self._weights = weights.astype(np.float64)
+        self._ends = np.cumsum(self._weights)
         self._begin = np.concatenate([[0.0], self._ends])[self._first]
         self._width = self._ends[self._last] - self._begin
         self.n_rows = counts.size
@@ -89,6 +90,22 @@ class GroupSampling:
         # Where a number falls among the ends is which window it stands for.
         found = np.searchsorted(self._ends, self._begin + u * self._width, side="right")
         return self._rows[np.clip(found, self._first, self._last)]
+
+    def mean_of(self, values: np.ndarray) -> float:
+        """Mean over what is drawn, as it is to be expected.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_all,)
+            One number for each window that there is.
+
+        Returns
+        -------
+        float
+            The mean.
+        """
+        sums = np.add.reduceat(self._weights * values[self._rows], self._first)
+        return float((sums / self._width).mean())
 
 
 class WeightedSampling:
@@ -134,6 +151,21 @@ class WeightedSampling:
             self._weight, self.n_rows, replacement=True, generator=generator
         )
         return self._rows[drawn.numpy()]
+
+    def mean_of(self, values: np.ndarray) -> float:
+        """Mean over what is drawn, as it is to be expected.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_all,)
+            One number for each window that there is.
+
+        Returns
+        -------
+        float
+            The mean.
+        """
+        return float(np.average(values[self._rows], weights=self._weight.numpy()))
 
 
 class _OwnSampling:
@@ -181,6 +213,21 @@ class _OwnSampling:
             )
         return drawn.astype(np.int64)
 
+    def mean_of(self, values: np.ndarray) -> float:
+        """Mean over the windows that there are: what is drawn is not known.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_all,)
+            One number for each window that there is.
+
+        Returns
+        -------
+        float
+            The mean.
+        """
+        return float(values[self._given["rows"]].mean())
+
 
 def make_sampling(
     sampling: str | Callable[..., Any] | None,
@@ -224,8 +271,8 @@ def make_sampling(
     Returns
     -------
     object or None
-        ``draw(generator=None)`` gives the rows of an epoch, ``n_rows`` how many. None
-        for all windows.
+        ``draw(generator=None)`` gives the rows of an epoch, ``n_rows`` how many,
+        ``mean_of(values)`` the mean to be expected over them. None for all windows.
 
     Raises
     ------

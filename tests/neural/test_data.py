@@ -143,6 +143,47 @@ class TestSplit:
         )
         assert sorted([*train, *valid]) == [0, 2, 3, 5]
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_eegs_stay_together_where_patients_are_unknown(self, seed):
+        eeg_id = np.array(list("abcdabcd"))
+        with pytest.warns(UserWarning, match="EEGs of one patient.*groups=patient_id"):
+            train, valid = split_rows(
+                np.arange(8),
+                None,
+                eeg_id=eeg_id,
+                fraction=0.25,
+                random_state=np.random.RandomState(seed),
+                caller="test",
+            )
+        assert len(valid) == 2
+        assert not set(eeg_id[train]) & set(eeg_id[valid])
+
+    def test_patients_count_where_both_are_known(self):
+        groups = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+        train, valid = split_rows(
+            np.arange(8),
+            groups,
+            eeg_id=np.arange(8),
+            fraction=0.5,
+            random_state=np.random.RandomState(0),
+            caller="test",
+        )
+        assert len(set(groups[train])) == len(set(groups[valid])) == 1
+
+    def test_one_eeg(self):
+        with (
+            pytest.warns(UserWarning, match="without groups"),
+            pytest.raises(ValueError, match="at least 2 EEGs to validate"),
+        ):
+            split_rows(
+                np.arange(8),
+                None,
+                eeg_id=np.zeros(8),
+                fraction=0.5,
+                random_state=np.random.RandomState(0),
+                caller="test",
+            )
+
     def test_too_few_rows(self):
         with (
             pytest.warns(UserWarning, match="without groups"),

@@ -9,14 +9,21 @@ import os
 import signal
 import threading
 import time
+import warnings
 from types import SimpleNamespace
 
+import filelock
 import joblib
 import pytest
 import torch
 
 from hmsklearn.neural import _device
-from hmsklearn.neural._device import naming_memory, resolve_device, training_device
+from hmsklearn.neural._device import (
+    naming_memory,
+    resolve_device,
+    seeded,
+    training_device,
+)
 
 
 def pretend_gpus(n, folder, patch=setattr):
@@ -187,6 +194,38 @@ class TestWorkers:
             assert in_a_thread(name_of, "auto") == "cuda:0"
         assert (tmp_path / "hmsklearn-gpu-1.lock").exists()
 
+    def test_every_user_may_take_the_lock(self, gpus, tmp_path):
+        gpus(1)
+        mask = os.umask(0o077)
+        try:
+            assert in_a_thread(name_of, "auto") == "cuda:0"
+        finally:
+            os.umask(mask)
+        [lock] = tmp_path.glob("*.lock")
+        assert lock.stat().st_mode & 0o777 == 0o666
+
+    def test_lock_of_somebody_else(self, gpus, monkeypatch, tmp_path):
+        gpus(2)
+        acquire = filelock.FileLock.acquire
+        forbidden = {"card-0"}
+
+        def of_another_user(lock, *args, **kwargs):
+            if any(card in str(lock.lock_file) for card in forbidden):
+                raise PermissionError(13, "Permission denied", lock.lock_file)
+            return acquire(lock, *args, **kwargs)
+
+        monkeypatch.setattr(filelock.FileLock, "acquire", of_another_user)
+        # The other one is as good.
+        assert in_a_thread(name_of, "auto") == "cuda:1"
+        with pytest.raises(RuntimeError, match=r"test: no GPU can be taken") as told:
+            in_a_thread(name_of, "cuda:0")
+        assert str(tmp_path / "hmsklearn-gpu-card-0.lock") in str(told.value)
+        assert "another user" in str(told.value)
+        assert "TMPDIR" in str(told.value)
+        forbidden.add("card-1")
+        with pytest.raises(RuntimeError, match="no GPU can be taken"):
+            in_a_thread(name_of, "auto")
+
     def test_no_gpu_no_lock(self, gpus, tmp_path):
         gpus(0)
         assert in_a_thread(name_of, "auto") == "cpu"
@@ -322,3 +361,60 @@ class TestNamingMemory:
         ):
             raise error
         assert told.value is error
+
+
+def draw_slowly(seed, n=20):
+    """Draw in a block of its own, with time for others between the draws."""
+    with seeded(seed, "cpu"):
+        drawn = []
+        for _ in range(n):
+            drawn.append(torch.rand(()).item())
+            time.sleep(0.001)
+    return drawn
+
+
+class TestSeeds:
+    def test_threads_do_not_share_what_is_drawn(self):
+        alone = [draw_slowly(seed) for seed in range(4)]
+        torch.manual_seed(7)
+        before = torch.get_rng_state()
+        together = joblib.Parallel(n_jobs=4, backend="threading")(
+            joblib.delayed(draw_slowly)(seed) for seed in range(4)
+        )
+        assert together == alone
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_blocks_within_one_another(self):
+        with seeded(0, "cpu"):
+            first = torch.rand(3)
+            with seeded(1, "cpu"):
+                torch.rand(3)
+            second = torch.rand(3)
+        with seeded(0, "cpu"):
+            assert torch.equal(torch.rand(6), torch.cat([first, second]))
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+    def test_process_that_starts_meanwhile(self):
+        ready, done = threading.Event(), threading.Event()
+
+        def hold():
+            with seeded(0, "cpu"):
+                ready.set()
+                done.wait(30)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert ready.wait(30)
+        context = multiprocessing.get_context("fork")
+        with warnings.catch_warnings():
+            # Python 3.12 warns of any fork beside threads.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process = context.Process(target=draw_slowly, args=(0, 1))
+            process.start()
+        process.join(20)
+        ended = process.exitcode
+        done.set()
+        thread.join()
+        if ended is None:
+            process.kill()
+        assert ended == 0

@@ -295,6 +295,23 @@ class TestRates:
         )
         assert clf.history_["lr"].tolist() == pytest.approx(rates)
 
+    def test_backbone_beside_a_list_of_epochs(self, make, data):
+        steps = Steps()
+        clf = make(
+            schedule=[4e-3, 1e-2, 1e-3],
+            backbone_lr=2e-3,
+            lr=0.5,  # not used
+            max_epochs=3,
+            callbacks=[steps],
+        )
+        clf.fit(data.X, data.votes)
+        rates = np.array(steps.rates_)
+        assert rates[:, -1].max() == pytest.approx(2e-3)
+        np.testing.assert_allclose(
+            rates[:, [0, -1]],
+            np.repeat([[4e-3, 8e-4], [1e-2, 2e-3], [1e-3, 2e-4]], 6, axis=0),
+        )
+
     def test_warm_up_of_epochs(self, make, data):
         steps = Steps()
         make(warmup=1, schedule="constant", max_epochs=3, callbacks=[steps]).fit(

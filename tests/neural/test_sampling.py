@@ -159,6 +159,41 @@ class TestRandomState:
         assert np.array_equal(a, made.draw(torch.Generator().manual_seed(1)))
 
 
+class TestMeans:
+    """The mean to be expected over an epoch, as many epochs have it."""
+
+    @pytest.mark.parametrize("sampling", SAMPLINGS)
+    def test_of_many_epochs(self, sampling):
+        rng = np.random.default_rng(0)
+        n = 60
+        fractions = rng.dirichlet(np.full(3, 0.3), n)
+        made = make_sampling(
+            sampling,
+            eeg_id=rng.integers(0, 12, n),
+            fractions=fractions,
+            total_votes=rng.integers(1, 20, n).astype(float),
+            rows=np.arange(5, n),
+            caller="test",
+        )
+        values = rng.uniform(0, 1, n)
+        values[:5] = 1e6  # not among the rows
+        generator = torch.Generator().manual_seed(0)
+        means = [values[made.draw(generator)].mean() for _ in range(600)]
+        error = np.std(means) / np.sqrt(len(means))
+        assert abs(np.mean(means) - made.mean_of(values)) < 4 * error + 1e-9
+
+    def test_of_a_function(self):
+        made = make_sampling(
+            lambda rows, generator, **kwargs: rows[:2],
+            eeg_id=None,
+            fractions=np.eye(4),
+            total_votes=np.ones(4),
+            rows=np.array([0, 1, 3]),
+            caller="test",
+        )
+        assert made.mean_of(np.array([1.0, 2.0, 100.0, 6.0])) == 3.0
+
+
 class TestOwn:
     def test_callable(self):
         def half(rows, fractions, total_votes, eeg_id, generator):

@@ -9,6 +9,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 from torch import nn
 
+from hmsklearn.neural import DecayingVoteWeight
+
 # No class has votes in some of the small parts.
 pytestmark = pytest.mark.filterwarnings("ignore:.*no window to train on has a vote")
 
@@ -57,6 +59,79 @@ SMALL = {"architecture": Linear, "architecture_params": None, "lr": 1e-3}
 def eeg_id():
     # Sixteen EEGs of six windows, not side by side, with names instead of numbers.
     return np.array([f"eeg{i % 16}" for i in range(96)])
+
+
+class Weights(Callback):
+    """Keep the weights and totals of all windows that are drawn."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.weights_, self.votes_ = [], []
+
+    def on_batch_end(self, net, batch=None, training=None, **kwargs):
+        if training:
+            self.weights_.append(batch[0]["sample_weight"])
+            self.votes_.append(batch[0]["total_votes"])
+
+
+class TestWeights:
+    @pytest.mark.parametrize("sampling", ["votes", "eeg_by_votes", "class"])
+    def test_mean_is_one_over_what_is_drawn(self, waveform, data, eeg_id, sampling):
+        seen = Weights()
+        clf = waveform(
+            sampling=sampling,
+            vote_weight="linear",
+            max_epochs=30,
+            callbacks=[seen],
+            **SMALL,
+        )
+        clf.fit(data.X, data.votes, eeg_id=eeg_id)
+        weights = torch.cat(seen.weights_).numpy()
+        error = weights.std() / np.sqrt(weights.size)
+        assert abs(weights.mean() - 1) < 4 * error
+        ratio = weights / torch.cat(seen.votes_).numpy()
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
+        # By rows, windows with many votes would have weighed more than that.
+        total = data.votes.sum(axis=1)
+        if sampling == "votes":
+            assert ratio[0] == pytest.approx(total.sum() / (total**2).sum(), rel=1e-5)
+
+    def test_weights_that_change(self, waveform, data):
+        seen = Weights()
+        clf = waveform(
+            sampling="votes",
+            vote_weight=DecayingVoteWeight(),
+            max_epochs=2,
+            callbacks=[seen],
+            **SMALL,
+        )
+        clf.fit(data.X, data.votes)
+        weights = torch.cat(seen.weights_).numpy().reshape(2, 96)
+        votes = torch.cat(seen.votes_).numpy().reshape(2, 96)
+        total = data.votes.sum(axis=1).astype(float)
+        for epoch in range(2):
+            by_hand = DecayingVoteWeight()(total, epoch, 2)
+            mean = np.average(by_hand, weights=total)
+            expected = dict(zip(total, by_hand / mean, strict=True))
+            np.testing.assert_allclose(
+                weights[epoch], [expected[v] for v in votes[epoch]], rtol=1e-5
+            )
+
+    def test_batch_is_compared_with_what_is_drawn(self, waveform, data, eeg_id):
+        clf = waveform(sampling="eeg", max_epochs=1, batch_size=32, **SMALL)
+        with pytest.warns(
+            UserWarning,
+            match="batch_size=32 is larger than the data, 16 windows to train on an "
+            "epoch, by sampling",
+        ):
+            clf.fit(data.X, data.votes, eeg_id=eeg_id)
+
+    def test_more_drawn_than_there_are(self, waveform, data):
+        def twice(rows, generator, **kwargs):
+            return np.concatenate([rows, rows])
+
+        clf = waveform(sampling=twice, max_epochs=1, batch_size=128, **SMALL)
+        clf.fit(data.X, data.votes)  # warns of nothing
+        assert clf.n_iter_ == 1
 
 
 class TestOneOfEachEeg:
@@ -110,7 +185,9 @@ class TestOneOfEachEeg:
 class TestOtherDraws:
     def test_by_votes(self, waveform, data):
         seen = Epochs()
-        clf = waveform(sampling="votes", batch_size=96, max_epochs=100, callbacks=[seen], **SMALL)
+        clf = waveform(
+            sampling="votes", batch_size=96, max_epochs=100, callbacks=[seen], **SMALL
+        )
         clf.fit(data.X, data.votes)
         rows = seen.rows(data.X)
         assert {len(one) for one in rows} == {96}

@@ -178,7 +178,7 @@ class TestParameters:
         assert decays == [{0.0}, {0.25, 0.0}, {0.0}]
         assert {g["lr_scale"] for g in watch.stages_[2]["groups"]} == {
             1.0,
-            1e-5 / 5e-3,
+            1e-5 / 3e-3,  # of the highest rate of the list
         }
         assert clf.history_["stage"].tolist() == [1, 1, 1, 2, 3, 3]
         assert clf.history_["epoch"].tolist() == [1, 2, 3, 4, 5, 6]

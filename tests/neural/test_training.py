@@ -538,6 +538,41 @@ class TestCallbacks:
         assert history[-1, "accuracy"] == pytest.approx(expected)
         assert clf.history_["lr"][1] == pytest.approx(1e-3)
 
+    @pytest.mark.parametrize(
+        ("params", "rate"),
+        [
+            ({}, "schedule='cosine'"),
+            ({"schedule": [1e-2, 1e-3]}, r"schedule=\[0.01, 0.001\]"),
+            ({"schedule": "constant", "warmup": 0.2}, "and warmup=0.2"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "callback",
+        [
+            LRScheduler("StepLR", step_size=1),
+            ("rate", LRScheduler("StepLR", step_size=1)),
+            LRScheduler,
+        ],
+        ids=["instance", "named", "class"],
+    )
+    def test_rates_that_the_schedule_overwrites(
+        self, waveform, data, callback, params, rate
+    ):
+        clf = waveform(callbacks=[callback], **params)
+        with pytest.warns(
+            UserWarning, match=f"WaveformClassifier: .*LRScheduler.*no effect.*{rate}"
+        ) as seen:
+            clf.fit(data.X, data.votes)
+        assert "schedule='constant'" in str(seen[-1].message)
+        assert seen[-1].filename == __file__
+
+    def test_rates_where_the_schedule_is_still(self, waveform, data):
+        clf = waveform(
+            schedule="constant", callbacks=[LRScheduler("StepLR", step_size=1)]
+        )
+        clf.fit(data.X, data.votes)  # warns of nothing
+        assert clf.history_["lr"].tolist() == pytest.approx([1e-2, 1e-3])
+
     @pytest.mark.parametrize("weighted", [False, True])
     def test_progress_tells_the_weighted_loss_from_the_kl(
         self, waveform, data, capsys, weighted

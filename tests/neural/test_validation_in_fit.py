@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.model_selection import GroupKFold, cross_val_score
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EpochTimer
 from torch import nn
 
 from hmsklearn.metrics import kl_divergence
@@ -50,6 +50,24 @@ def make(waveform):
         return waveform(**{**settings, **params})
 
     return make
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", ["best_epoch", "learning_rate", "fit_progress"])
+    def test_any_name_for_a_callback(self, make, data, more_data, name):
+        fitted = [
+            make(
+                evaluations_per_epoch=2, early_stopping=early, callbacks=callbacks
+            ).fit(data.X, data.votes, X_val=more_data.X, y_val=more_data.votes)
+            for early in (True, False)
+            for callbacks in (None, [(name, EpochTimer())])
+        ]
+        for without, beside in (fitted[:2], fitted[2:]):
+            assert len(beside.evaluations_) == 4
+            assert beside.best_epoch_ == without.best_epoch_
+            assert beside.score(more_data.X, more_data.votes) == without.score(
+                more_data.X, more_data.votes
+            )
 
 
 class TestSeveralAnEpoch:
