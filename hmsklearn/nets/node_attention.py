@@ -219,4 +219,6 @@ class NodeAttention(BaseNet):
             return logits
         # In single precision, since a half would round small temperatures coarsely.
         temperature = nn.functional.softplus(self.temperature(x).float())
-        return logits / temperature.clamp_min(self.min_temperature)
+        temperature = temperature.clamp_min(self.min_temperature)
+        # One for all samples of a window's dropout.
+        return logits / (temperature[:, None] if logits.ndim == 3 else temperature)

@@ -41,6 +41,7 @@ from hmsklearn.neural._plan import (
     plan_update,
     trained_rows,
 )
+from hmsklearn.neural._populations import check_populations
 from hmsklearn.neural._prepare import FitData, prepare_fit
 from hmsklearn.neural._shared import share_parameters
 from hmsklearn.neural._weights import (
@@ -123,7 +124,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         optimizer: Any = "adamw",
         optimizer_params: dict[str, Any] | None = None,
         lr: float = 1e-3,
-        backbone_lr: float | None = None,
+        backbone_lr: float | dict[str, float] | None = None,
         layer_decay: float | None = None,
         weight_decay: float = 1e-2,
         schedule: str | Sequence[float] = "cosine",
@@ -401,6 +402,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
                     net.optimizer_ = None  # type: ignore[assignment]
                 net.workers_ = workers
                 workers.draw_apart(seed, device)
+                check_populations(net.module_, run.train, caller=caller)
                 net.set_stage(run.settings).run_update(run.train, run.callbacks)
         self._take(net, data, device)
         self.best_epoch_ = None

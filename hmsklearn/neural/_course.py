@@ -13,6 +13,7 @@ from hmsklearn.neural._checkpoint import Checkpoint
 from hmsklearn.neural._data import WindowDataset
 from hmsklearn.neural._freezing import freeze_parameters
 from hmsklearn.neural._net import VoteNet
+from hmsklearn.neural._populations import Populations
 
 __all__ = ["Course", "StageRun"]
 
@@ -110,6 +111,9 @@ class Course:
         VoteNet
             The net, with nothing left of the training.
         """
+        self.populations = Populations(
+            self.net.module_, self.runs, caller=self.net.caller
+        )
         # Callbacks freeze too, and what was built frozen stays so in what follows.
         learns = [(p, p.requires_grad) for p in self.net.module_.parameters()]
         try:
@@ -122,6 +126,7 @@ class Course:
                     break
         finally:
             self.net.finish()
+            self.populations.finish()
             for parameter, learned in learns:
                 parameter.requires_grad_(learned)
         return self.net
@@ -130,6 +135,7 @@ class Course:
         net = self.net
         if saved is None and run.number > 1:
             self._start_from(run.start)
+        self.populations.start_stage(self.runs.index(run), fresh=saved is None)
         net.set_stage({**run.settings, "stage_number": run.number})
         net.callbacks = run.callbacks
         net.after_epoch = self._writer(run) if self.checkpoint is not None else None

@@ -1,5 +1,6 @@
 """MultiViewNet: what goes in and out, its losses by hand, and how it is rebuilt."""
 
+import copy
 import math
 import pickle
 from functools import cache, partial
@@ -197,7 +198,8 @@ def test_reset_head():
     net = two_means()
     net.reset_head(4, drop_rate=0.5, n_samples=3, hidden=7, vote_threshold=10)
     output = net(mean_windows(), total_votes=torch.tensor([3.0, 12.0, torch.nan, 2.0]))
-    assert output.logits.shape == output.aux["a"].shape == (4, 4)
+    assert output.logits.shape == (4, 3, 4)  # one for each sample of the dropout
+    assert output.aux["a"].shape == (4, 4)
     assert net.n_outputs == 4
     assert net.head.linear_few is not None
     net.reset_head(0)
@@ -580,8 +582,59 @@ def test_gradient_checkpointing():
             assert b.grad is None
         else:
             torch.testing.assert_close(a.grad, b.grad, msg=name)
+    same_buffers(plain, saving)
+
+
+def same_buffers(plain, saving):
+    """Running statistics after one step: a batch counts once."""
+    for (name, a), (_, b) in zip(
+        plain.named_buffers(), saving.named_buffers(), strict=True
+    ):
+        assert torch.equal(a, b), name
+    counts = [b for n, b in saving.named_buffers() if n.endswith("batches_tracked")]
+    assert counts
+    assert all(count == 1 for count in counts)
+
+
+def test_gradient_checkpointing_of_models_of_timm():
+    torch.manual_seed(0)
+    body = timm.create_model("test_efficientnet", in_chans=1)
+    plain = MultiViewNet({"image": copy.deepcopy(body)}, 6)
+    saving = copy.deepcopy(plain)
+    saving.set_grad_checkpointing()
+    x = {"image": torch.randn(4, 1, 32, 32)}
+    for net in (plain, saving):
+        net(x).logits.square().sum().backward()
+        torch.optim.SGD(net.parameters(), lr=0.1).step()
+    for key, value in plain.state_dict().items():
+        torch.testing.assert_close(saving.state_dict()[key], value, msg=key)
+    same_buffers(plain, saving)
+
+
+class WithoutSwitch(nn.Module):
+    """A module of somebody else that has features and nothing more."""
+
+    num_features = 3
+
+    def forward_features(self, x):
+        return x.mean(dim=2)
+
+
+def broken(enable):
+    raise AttributeError("a mistake in somebody's code")
+
+
+def test_gradient_checkpointing_of_some_branches():
     mixed = MultiViewNet({"a": Mean(3), "raw": ResNet1DGRU(**RAW)}, 6)
-    mixed.set_grad_checkpointing()
+    with pytest.warns(UserWarning, match=r"MultiViewNet: the branches \['a'\] have no"):
+        mixed.set_grad_checkpointing()
+    mixed.set_grad_checkpointing(False)  # as it was: nothing to say
+    mixed.branches["a"].body.set_grad_checkpointing = broken
+    with pytest.raises(AttributeError, match="a mistake"):
+        mixed.set_grad_checkpointing()
+    mixed = MultiViewNet({"a": WithoutSwitch(), "raw": ResNet1DGRU(**RAW)}, 6)
+    with pytest.warns(UserWarning, match=r"the branches \['a'\] have no"):
+        mixed.set_grad_checkpointing()
     assert mixed.branches["raw"].body.grad_checkpointing
     with pytest.raises(ValueError, match=r"no branch of \['a', 'b'\] has gradient"):
         two_means().set_grad_checkpointing()

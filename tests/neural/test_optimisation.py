@@ -12,7 +12,8 @@ from torch import nn
 
 from hmsklearn.metrics import kl_divergence
 from hmsklearn.nets import NetOutput
-from hmsklearn.neural import DirichletMultinomialLoss
+from hmsklearn.nets.layers import VoteHead
+from hmsklearn.neural import DirichletMultinomialLoss, SoftBCELoss, VoteKLLoss
 from hmsklearn.neural._data import WindowDataset
 from hmsklearn.neural._net import VoteNet
 
@@ -512,24 +513,122 @@ class TestAuxiliary:
 
 class TestTwoPopulations:
     def test_each_head_trains_on_its_own(self, waveform, data):
-        total = data.votes.sum(axis=1)
+        # One window of the other population, with next to no weight.
+        order = np.argsort(data.votes.sum(axis=1) >= 8, kind="stable")
+        n_few = int((data.votes.sum(axis=1) < 8).sum())
         name = "body.head.linear{}.weight"
-        for keep, moves, stays in (
-            (total < 8, "_few", ""),
-            (total >= 8, "", "_few"),
+        for rows, moves, stays in (
+            (order[: n_few + 1], "_few", ""),
+            (order[n_few - 1 :], "", "_few"),
         ):
+            odd = -1 if moves else 0
+            weight = np.ones(len(rows))
+            weight[odd] = 1e-30
             steps = Steps()
-            clf = waveform(
+            waveform(
                 head={"vote_threshold": 8},
                 weight_decay=0.0,
                 max_epochs=1,
                 callbacks=[steps],
-            )
-            clf.fit(data.X[keep], data.votes[keep])
+                optimizer=torch.optim.SGD,
+                lr=0.1,
+            ).fit(data.X[rows], data.votes[rows], sample_weight=weight)
             first, last = steps.weights_[0], steps.weights_[-1]
             assert torch.equal(first[name.format("")], first[name.format("_few")])
             assert not torch.equal(first[name.format(moves)], last[name.format(moves)])
             assert torch.equal(first[name.format(stays)], last[name.format(stays)])
+
+    @pytest.mark.parametrize(
+        ("ema", "start"), [(None, {}), (0.9, {}), (0.9, {"start": "current"})]
+    )
+    def test_a_curriculum_from_few_to_many(self, waveform, data, ema, start):
+        clf = waveform(
+            head={"vote_threshold": 8},
+            stages=[{"max_epochs": 4, "max_votes": 7}, {"max_epochs": 1, **start}],
+            lr=3e-2,
+            ema=ema,
+        )
+        began, ends = [], []
+
+        class Watch(Callback):
+            def on_train_begin(self, net, **kwargs):
+                began.append(copied(net))
+
+            def on_train_end(self, net, **kwargs):
+                ends.append(copied(net))
+
+        clf.set_params(callbacks=[Watch()]).fit(data.X, data.votes)
+        few, many = "body.head.linear_few.weight", "body.head.linear.weight"
+        assert torch.equal(began[0][few], began[0][many])
+        # The head that predicts has learned from the few, and hands it on.
+        assert not torch.equal(began[0][many], ends[0][many])
+        assert torch.equal(began[1][few], began[1][many])
+        assert not torch.equal(began[1][few], began[0][few])
+        # Apart again, each from its own.
+        assert not torch.equal(ends[1][few], ends[1][many])
+        assert not clf.net_.module_.body.head.together
+
+    def test_heads_that_both_learned_are_not_made_alike(self, waveform, data):
+        began = []
+
+        class Watch(Callback):
+            def on_train_begin(self, net, **kwargs):
+                began.append(copied(net))
+
+        stages = [{}, {"min_votes": 8}, {}]
+        clf = waveform(
+            head={"vote_threshold": 8},
+            max_epochs=1,
+            stages=stages,
+            callbacks=[Watch()],
+            warm_start=True,
+        )
+        clf.fit(data.X, data.votes)
+        clf.fit(data.X, data.votes)
+        few, many = "body.head.linear_few.weight", "body.head.linear.weight"
+        assert torch.equal(began[0][few], began[0][many])
+        assert len(began) == 6
+        for weights in began[1:]:
+            assert not torch.equal(weights[few], weights[many])
+
+    @pytest.mark.parametrize(
+        ("stages", "message"),
+        [
+            ([{"max_votes": 7}], "all windows to train on have fewer votes"),
+            ([{"min_votes": 8}, {"max_votes": 7}], "the last stage trains on windows"),
+        ],
+    )
+    def test_the_head_that_predicts_must_learn(self, waveform, data, stages, message):
+        clf = waveform(head={"vote_threshold": 8}, max_epochs=1, stages=stages)
+        with pytest.raises(
+            ValueError, match=rf"WaveformClassifier: .*{message}.*eave .*out"
+        ):
+            clf.fit(data.X, data.votes)
+
+    def test_unknown_votes(self, waveform, data):
+        clf = waveform(head={"vote_threshold": 8}, max_epochs=1)
+        message = "WaveformClassifier: vote_threshold=8 needs the number of votes"
+        with pytest.raises(ValueError, match=message):
+            clf.fit(data.X, data.fractions)
+        with pytest.raises(ValueError, match=message):
+            clf.partial_fit(data.X, data.fractions)
+
+    def test_a_threshold_without_effect(self, waveform, data):
+        clf = waveform(head={"vote_threshold": 2}, max_epochs=1)
+        with pytest.warns(UserWarning, match="vote_threshold=2 has no effect"):
+            clf.fit(data.X, data.votes)
+
+    def test_one_pass_of_few_votes(self, waveform, data):
+        clf = waveform(head={"vote_threshold": 20})
+        with pytest.warns(UserWarning, match="head that predicts learns nothing"):
+            clf.partial_fit(data.X, data.votes)
+
+    def test_unusable_threshold(self, waveform, data):
+        for threshold in (0, -3, "ten", float("nan")):
+            with pytest.raises(
+                (TypeError, ValueError), match="VoteHead: vote_threshold must be"
+            ):
+                VoteHead(4, 6, vote_threshold=threshold)
 
     def test_gradients_come_from_their_windows(self, waveform, data):
         # Opposite votes for few and many voters: each head learns its own answer.
@@ -554,6 +653,72 @@ class TestTwoPopulations:
     def test_unknown_parameter_of_the_head(self, waveform, data):
         with pytest.raises(ValueError, match=r"WaveformClassifier: .*drp_rate"):
             waveform(head={"drp_rate": 0.5}).fit(data.X, data.votes)
+
+
+class TestMultiSampleDropout:
+    def test_samples_by_hand(self):
+        torch.manual_seed(0)
+        head = VoteHead(16, 6, drop_rate=0.5, n_samples=3)
+        x = torch.randn(4, 16)
+        torch.manual_seed(1)
+        samples = head(x)
+        assert samples.shape == (4, 3, 6)
+        torch.manual_seed(1)
+        masks = [nn.functional.dropout(torch.ones(4, 16), 0.5) for _ in range(3)]
+        assert not torch.equal(masks[0], masks[1])
+        for i, mask in enumerate(masks):
+            expected = (x * mask) @ head.linear.weight.T + head.linear.bias
+            torch.testing.assert_close(samples[:, i], expected)
+        torch.testing.assert_close(head.eval()(x), head.linear(x))
+
+    @pytest.mark.parametrize("votes", [None, torch.tensor([3.0, 12.0])])
+    def test_samples_of_two_populations(self, votes):
+        torch.manual_seed(0)
+        head = VoteHead(8, 6, drop_rate=0.5, n_samples=2, vote_threshold=10)
+        nn.init.ones_(head.linear_few.bias)
+        x = torch.zeros(2, 8)
+        few = head(x, total_votes=votes)[0]
+        expected = head.linear.bias if votes is None else head.linear_few.bias
+        torch.testing.assert_close(few, expected.expand(2, 6))
+
+    @pytest.mark.parametrize("loss", ["kl", "bce"])
+    def test_losses_are_averaged(self, waveform, data, loss):
+        # Nothing moves at this rate, so the masks of the one step can be drawn again.
+        states, seen = [], []
+
+        class State(Callback):
+            def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+                states.append((torch.get_rng_state(), batch))
+
+            def on_batch_end(self, net, y_pred=None, **kwargs):
+                seen.append(y_pred.detach())
+
+        weight = np.random.default_rng(0).uniform(0.5, 2, 96)
+        clf = waveform(
+            head={"drop_rate": 0.5, "n_samples": 4},
+            loss=loss,
+            lr=1e-30,
+            max_epochs=1,
+            batch_size=96,
+            callbacks=[State()],
+        ).fit(data.X, data.votes, sample_weight=weight)
+        net = clf.net_
+        module = net.module_.train()
+        state, (inputs, y) = states[0]
+        torch.set_rng_state(state)
+        with torch.no_grad():
+            logits = module(inputs)
+        module.eval()
+        assert logits.shape == (96, 4, 6)
+        of_class = {"kl": VoteKLLoss, "bce": SoftBCELoss}[loss]()
+        weight = inputs["sample_weight"]
+        each = [of_class(logits[:, i], y, sample_weight=weight) for i in range(4)]
+        of_mean = of_class(logits.mean(dim=1), y, sample_weight=weight)
+        got = clf.history_["train_loss"][0]
+        assert got == pytest.approx(torch.stack(each).mean().item(), rel=1e-4)
+        assert abs(got - of_mean.item()) > 1e-3
+        assert seen[0].shape == (96, 6)
+        assert clf.predict_proba(data.X).shape == (96, 6)
 
 
 class TestLosses:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from hmsklearn._params import check_real
+
 __all__ = ["VoteHead"]
 
 
@@ -20,25 +22,40 @@ class VoteHead(nn.Module):
     drop_rate : float, default=0.0
         Dropout in front of the last linear layer.
     n_samples : int, default=1
-        Multi-sample dropout: so many dropout masks of the same features, whose logits
-        are averaged. Costs next to nothing, since only the last layer is repeated.
+        Multi-sample dropout: so many dropout masks of the same features. Costs next to
+        nothing, since only the last layer is repeated.
     hidden : int, default=None
         Width of a hidden layer (linear, batch norm, ReLU) in front.
     vote_threshold : float, default=None
         Two populations: windows with fewer votes than this train a head of their own,
         and predictions come from the head of the others.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not usable.
+
+    Attributes
+    ----------
+    together : bool
+        Whether all windows train the head that predicts; False at first.
+
     Notes
     -----
+    With `n_samples` above one the output in training is ``(n_windows, n_samples,
+    n_outputs)``, and the loss of a classifier is the mean of the losses of the samples.
+    In evaluation there is no dropout, and the output is ``(n_windows, n_outputs)`` as
+    ever.
+
     With `vote_threshold`, windows whose number of votes is unknown count as having
-    many. Both heads start alike, so that the second one has not to learn from nothing
-    where few windows have so many votes.
+    many; a classifier refuses them. Both heads start alike, so that the second one has
+    not to learn from nothing where few windows have so many votes.
 
     References
     ----------
-    Multi-sample dropout: H. Inoue (2019). Two heads, for at least 10 votes and for
-    fewer: 10th place of HMS (discussion 492207). The hidden layer: yu4u of the 4th
-    place (discussion 492240).
+    Multi-sample dropout, whose losses are averaged: H. Inoue (2019). Two heads, for at
+    least 10 votes and for fewer: 10th place of HMS (discussion 492207). The hidden
+    layer: yu4u of the 4th place (discussion 492240).
 
     Examples
     --------
@@ -72,8 +89,17 @@ class VoteHead(nn.Module):
                 f"VoteHead: n_samples={n_samples} without dropout averages equal "
                 "numbers. Give a drop_rate."
             )
+        if vote_threshold is not None:
+            check_real(
+                vote_threshold,
+                "vote_threshold",
+                caller="VoteHead",
+                low=0,
+                low_open=True,
+            )
         self.n_samples = n_samples
         self.vote_threshold = vote_threshold
+        self.together = False
         self.hidden: nn.Module = nn.Identity()
         if hidden is not None:
             self.hidden = nn.Sequential(
@@ -85,6 +111,11 @@ class VoteHead(nn.Module):
         self.linear_few: nn.Linear | None = None
         if vote_threshold is not None:
             self.linear_few = nn.Linear(in_features, n_outputs)
+            self.align()
+
+    def align(self) -> None:
+        """Start the head of the few from the one that predicts."""
+        if self.linear_few is not None:
             self.linear_few.load_state_dict(self.linear.state_dict())
 
     def forward(
@@ -102,7 +133,8 @@ class VoteHead(nn.Module):
         Returns
         -------
         Tensor of shape (n_windows, n_outputs)
-            Logits.
+            Logits; of every sample, ``(n_windows, n_samples, n_outputs)``, in training
+            with several.
         """
         x = self.hidden(x)
         if not self.training or self.n_samples == 1:
@@ -110,14 +142,16 @@ class VoteHead(nn.Module):
         samples = [
             self._linear(self.drop(x), total_votes) for _ in range(self.n_samples)
         ]
-        return torch.stack(samples).mean(dim=0)
+        return torch.stack(samples, dim=1)
 
     def _linear(
         self, x: torch.Tensor, total_votes: torch.Tensor | None
     ) -> torch.Tensor:
         logits = self.linear(x)
-        if self.linear_few is None or not self.training or total_votes is None:
+        apart = self.training and not self.together and total_votes is not None
+        if self.linear_few is None or not apart:
             return logits
+        assert total_votes is not None
         assert self.vote_threshold is not None  # there is a second layer only with it
         few = (total_votes < self.vote_threshold)[:, None]
         return torch.where(few, self.linear_few(x), logits)
