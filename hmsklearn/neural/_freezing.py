@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import fnmatch
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hmsklearn.neural._parameter_groups import head_prefixes_of
+from hmsklearn.neural._parameter_groups import matching_names
 
 __all__ = ["freeze_parameters"]
-
-_BODY = "body."
 
 
 def freeze_parameters(
@@ -64,7 +61,7 @@ def freeze_parameters(
     buffers = dict(module.named_buffers())
     chosen: set[str] = set()
     for pattern in patterns:
-        found = _matching(module, pattern, [*parameters, *buffers])
+        found = matching_names(module, pattern, [*parameters, *buffers])
         if not found:
             _refuse(module, pattern, caller)
         chosen |= found
@@ -98,19 +95,6 @@ def _names(prefix: str, part: nn.Module) -> list[str]:
     own = [name for name, _ in part.named_parameters(recurse=False)]
     own = own or [name for name, _ in part.named_buffers(recurse=False)]
     return [f"{prefix}.{name}" if prefix else name for name in own]
-
-
-def _matching(module: nn.Module, pattern: str, names: Iterable[str]) -> set[str]:
-    names = set(names)
-    if pattern in ("backbone", "head") and not hasattr(module, pattern):
-        head = {name for name in names if name.startswith(head_prefixes_of(module))}
-        if pattern == "head":
-            return head
-        return names - head if head else set()
-    ways = (pattern, f"{pattern}.*", _BODY + pattern, f"{_BODY}{pattern}.*")
-    return {
-        name for name in names if any(fnmatch.fnmatchcase(name, way) for way in ways)
-    }
 
 
 def _refuse(module: nn.Module, pattern: str, caller: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from timm.models import group_parameters
@@ -13,11 +13,16 @@ __all__ = [
     "HEAD_PREFIXES",
     "head_names",
     "head_prefixes_of",
+    "matching_names",
+    "names_under",
     "parameter_groups",
 ]
 
-#: How the names of a head's parameters start in a module whose backbone is ``body``.
+#: Where a head's parameters are in a module whose backbone is ``body``.
 HEAD_PREFIXES = ("body.head",)
+
+# Patterns that are words.
+_PARTS = ("backbone", "head")
 
 
 def parameter_groups(
@@ -25,7 +30,7 @@ def parameter_groups(
     *,
     lr: float,
     weight_decay: float = 0.0,
-    backbone_lr: float | None = None,
+    backbone_lr: float | Mapping[str, float] | None = None,
     layer_decay: float | None = None,
     head_prefixes: Sequence[str] = HEAD_PREFIXES,
     criterion: nn.Module | None = None,
@@ -41,12 +46,14 @@ def parameter_groups(
         Highest rate of the head, and of everything without `backbone_lr`.
     weight_decay : float, default=0.0
         Weight decay of matrices and kernels.
-    backbone_lr : float, default=None
-        Highest rate of everything but the head.
+    backbone_lr : float or mapping of str to float, default=None
+        Highest rate of everything but the head; or highest rates of parts, by patterns
+        as :func:`matching_names` takes them. ``"backbone"`` and ``"head"`` are then
+        what no other pattern fits, and what is left has `lr`.
     layer_decay : float, default=None
         Factor by which the rate falls from each layer group to the one before it.
     head_prefixes : sequence of str, default=HEAD_PREFIXES
-        Starts of the names that make the head, beside those the backbone names, see
+        Parts of the net that make the head, beside those the backbone names, see
         :func:`head_names`.
     criterion : torch.nn.Module, default=None
         Loss whose parameters are learned too, at the head's rate, without decay.
@@ -58,13 +65,13 @@ def parameter_groups(
     list of dict
         Groups for a torch optimizer, with ``params``, ``lr``, ``weight_decay`` and
         ``lr_scale``: what a schedule made for `lr` is multiplied with. The highest
-        rate comes first, which is the head's unless `backbone_lr` is larger.
+        rate comes first, which is the head's unless one in `backbone_lr` is larger.
 
     Raises
     ------
     ValueError
-        If nothing is left to train, or the head or the order of the layers is asked
-        for and not known.
+        If nothing is left to train, the head or the order of the layers is asked for
+        and not known, or a pattern fits nothing or what another one fits.
 
     Notes
     -----
@@ -94,15 +101,8 @@ def parameter_groups(
         )
     scales = dict.fromkeys(trained, 1.0)
     if backbone_lr is not None:
-        head = head_names(module, head_prefixes)
-        if not head:
-            raise ValueError(
-                f"{caller}: backbone_lr={backbone_lr!r} needs to know the head, and no "
-                f"parameter's name starts with one of {list(head_prefixes)}. Leave it "
-                "out, or give the net an attribute head_prefixes."
-            )
-        for name in trained.keys() - head:
-            scales[name] = backbone_lr / lr
+        rates = _rates(module, backbone_lr, head_prefixes, caller)
+        scales.update((name, rates[name] / lr) for name in trained.keys() & rates)
     if layer_decay is not None:
         depths = _layer_depths(module, caller)
         deepest = max(depths.values())
@@ -136,13 +136,14 @@ def head_names(
     module : torch.nn.Module
         The net; its backbone is ``module.body``, or the module itself.
     head_prefixes : sequence of str, default=HEAD_PREFIXES
-        Starts of names.
+        Names of parameters, or of parts of the net.
 
     Returns
     -------
     set of str
-        Names that start with one of the prefixes, with one of the backbone's attribute
-        ``head_prefixes``, or with what a model of timm calls its classifier.
+        Names of parameters that are, or lie in, one of the prefixes, of the backbone's
+        attribute ``head_prefixes``, or of what a model of timm calls its classifier.
+        Whole names count: ``head`` does not mean ``head_conv``.
 
     Examples
     --------
@@ -153,20 +154,45 @@ def head_names(
     ['body.head.bias', 'body.head.weight']
     """
     prefixes = head_prefixes_of(module, head_prefixes)
-    return {name for name, _ in module.named_parameters() if name.startswith(prefixes)}
+    return names_under((name for name, _ in module.named_parameters()), prefixes)
+
+
+def names_under(names: Iterable[str], prefixes: Iterable[str]) -> set[str]:
+    """Choose what is, or lies in, one of some parts of a net.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of parameters.
+    prefixes : iterable of str
+        Names of parameters or modules; a dot at the end changes nothing.
+
+    Returns
+    -------
+    set of str
+        The names chosen.
+
+    Examples
+    --------
+    >>> sorted(names_under(["head", "head.bias", "head_conv.bias"], ["head"]))
+    ['head', 'head.bias']
+    """
+    parts = [prefix.rstrip(".") for prefix in prefixes]
+    inside = tuple(f"{part}." for part in parts)
+    return {name for name in names if name in parts or name.startswith(inside)}
 
 
 def head_prefixes_of(
     module: nn.Module, head_prefixes: Sequence[str] = HEAD_PREFIXES
 ) -> tuple[str, ...]:
-    """Return how the names of the head's parameters start.
+    """Return which parts of a net make its head.
 
     Parameters
     ----------
     module : torch.nn.Module
         The net.
     head_prefixes : sequence of str, default=HEAD_PREFIXES
-        Starts of names in any net.
+        Parts that make it in any net.
 
     Returns
     -------
@@ -184,6 +210,81 @@ def head_prefixes_of(
     classifier = (getattr(body, "pretrained_cfg", None) or {}).get("classifier") or ()
     own += [classifier] if isinstance(classifier, str) else list(classifier)
     return (*head_prefixes, *(start + name for name in own))
+
+
+def matching_names(module: nn.Module, pattern: str, names: Iterable[str]) -> set[str]:
+    """Find the names of parameters that a pattern means.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The net.
+    pattern : str
+        ``"backbone"`` is everything but the head, ``"head"`` the head. Others are
+        names of layers, which stand for all within, or of parameters, with ``*`` and
+        ``?`` as for files; ``body.`` in front may be left out.
+    names : iterable of str
+        Names to choose from.
+
+    Returns
+    -------
+    set of str
+        Those that it fits; empty also where the head is asked for and not known.
+
+    Examples
+    --------
+    >>> names = ["body.stem.weight", "body.stem.bias", "body.head.weight"]
+    >>> sorted(matching_names(nn.Sequential(), "stem", names))
+    ['body.stem.bias', 'body.stem.weight']
+    """
+    names = set(names)
+    if pattern in _PARTS and not hasattr(module, pattern):
+        head = names_under(names, head_prefixes_of(module))
+        if pattern == "head":
+            return head
+        return names - head if head else set()
+    ways = (pattern, f"{pattern}.*", f"body.{pattern}", f"body.{pattern}.*")
+    return {
+        name for name in names if any(fnmatch.fnmatchcase(name, way) for way in ways)
+    }
+
+
+def _rates(
+    module: nn.Module,
+    backbone_lr: float | Mapping[str, float],
+    head_prefixes: Sequence[str],
+    caller: str,
+) -> dict[str, float]:
+    """Highest rates of the parameters that have one of their own."""
+    names = [name for name, _ in module.named_parameters()]
+    if not isinstance(backbone_lr, Mapping):
+        head = head_names(module, head_prefixes)
+        if not head:
+            raise ValueError(
+                f"{caller}: backbone_lr={backbone_lr!r} needs to know the head, and no "
+                f"parameter is in one of {list(head_prefixes)}. Leave it "
+                "out, or give the net an attribute head_prefixes."
+            )
+        return dict.fromkeys((name for name in names if name not in head), backbone_lr)
+    rates: dict[str, float] = {}
+    # The order of a dict's entries must not matter.
+    for pattern in sorted(backbone_lr, key=lambda pattern: pattern in _PARTS):
+        found = matching_names(module, pattern, names)
+        if not found:
+            layers = [name for name, _ in _body(module)[0].named_children()]
+            raise ValueError(
+                f"{caller}: backbone_lr has a rate for {pattern!r}, which fits no "
+                f"parameter. The layers are {layers}; 'backbone' is everything but the "
+                "head, where the net names that."
+            )
+        twice = sorted(found & rates.keys())
+        if twice and pattern not in _PARTS:
+            raise ValueError(
+                f"{caller}: two of the names in backbone_lr={dict(backbone_lr)!r} fit "
+                f"{twice[0]!r}. Give it one rate."
+            )
+        rates = {**dict.fromkeys(found, backbone_lr[pattern]), **rates}
+    return rates
 
 
 def _body(module: nn.Module) -> tuple[nn.Module, str]:

@@ -7,8 +7,11 @@ import pytest
 import timm
 import timm.optim
 import torch
+from small_nets import SMALL
 from torch import nn
 
+from hmsklearn.nets import list_nets
+from hmsklearn.neural._freezing import freeze_parameters
 from hmsklearn.neural._losses import DirichletMultinomialLoss
 from hmsklearn.neural._module import NormalizedNet
 from hmsklearn.neural._optimizers import make_optimizer
@@ -89,6 +92,56 @@ class TestGroups:
             (0.02, 0.0, few),
         ]
         assert [g["lr_scale"] for g in groups] == pytest.approx([1, 1, 0.2, 0.2])
+
+    def test_rates_of_parts(self, net):
+        rates = {"backbone": 0.02, "stem": 0.01, "norm.b*": 0.05}
+        expected = [
+            (0.1, 0.5, ["head.weight"]),
+            (0.1, 0.0, ["head.bias"]),
+            (0.05, 0.0, ["norm.bias"]),
+            (0.02, 0.5, ["block.weight"]),
+            (0.02, 0.0, ["block.bias", "norm.weight", "position"]),
+            (0.01, 0.5, ["stem.weight"]),
+            (0.01, 0.0, ["stem.bias"]),
+        ]
+        for given in (rates, dict(reversed(rates.items()))):
+            groups = parameter_groups(
+                net, lr=0.1, weight_decay=0.5, backbone_lr=given, caller="test"
+            )
+            assert described(net, groups) == expected
+
+    def test_what_no_name_fits_has_the_full_rate(self, net):
+        groups = parameter_groups(
+            net, lr=0.1, backbone_lr={"stem": 0.05, "head": 0.2}, caller="test"
+        )
+        few = ["block.bias", "norm.bias", "norm.weight", "position"]
+        assert described(net, groups) == [
+            (0.2, 0.0, ["head.weight"]),
+            (0.2, 0.0, ["head.bias"]),
+            (0.1, 0.0, ["block.weight"]),
+            (0.1, 0.0, few),
+            (0.05, 0.0, ["stem.weight"]),
+            (0.05, 0.0, ["stem.bias"]),
+        ]
+        # A layer decay comes on top.
+        groups = parameter_groups(
+            net, lr=0.1, backbone_lr={"stem": 0.05}, layer_decay=0.5, caller="test"
+        )
+        of_stem = [g["lr"] for g in groups if net.body.stem.weight is g["params"][0]]
+        assert of_stem == pytest.approx([0.05 * 0.25])
+
+    @pytest.mark.parametrize(
+        ("rates", "message"),
+        [
+            ({"neck": 0.1}, r"'neck', which fits no parameter.*'stem'"),
+            ({"stem": 0.1, "st*": 0.2}, r"two of the names .* 'body.stem"),
+            ({"stem": 0.0}, r"backbone_lr\['stem'\] must be .*freeze it"),
+            ({"stem": "low"}, r"backbone_lr\['stem'\] must be"),
+        ],
+    )
+    def test_rates_of_no_part(self, net, rates, message):
+        with pytest.raises(ValueError, match=f"test: .*{message}"):
+            make_optimizer(net, "adamw", lr=0.1, backbone_lr=rates, caller="test")
 
     def test_layer_decay(self, net):
         groups = parameter_groups(
@@ -190,6 +243,21 @@ class TestGroups:
         assert not fnmatch.filter(decayed, "*position")
         assert not fnmatch.filter(decayed, "*pos_embed")
         assert "a.blocks.0.attn.qkv.weight" in decayed
+
+    @pytest.mark.parametrize("name", list_nets())
+    def test_heads_of_the_registered_nets(self, name):
+        net = nn.Module()
+        net.body = SMALL[name].make(name)
+        parts = ["head", *(["temperature"] if name == "node_attention" else [])]
+        expected = {
+            f"body.{part}.{key}"
+            for part in parts
+            for key, _ in getattr(net.body, part).named_parameters()
+        }
+        assert head_names(net) == expected
+        undo, _ = freeze_parameters(net, ["backbone"], caller="test")
+        assert {n for n, p in net.named_parameters() if p.requires_grad} == expected
+        undo()
 
     def test_names_of_the_head(self):
         net = nn.Module()
