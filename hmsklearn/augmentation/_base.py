@@ -105,8 +105,9 @@ class BaseAugmentation(BaseEstimator):
         generator : torch.Generator, optional
             Where random numbers come from; torch's own of the device by default.
         **context : Tensor or list of Tensor
-            ``fractions`` and ``total_votes`` of the windows, for what depends on them,
-            and ``views``, all that :meth:`transform` will be given.
+            ``fractions``, ``total_votes`` and ``sample_weight`` of the windows, for
+            what depends on them, and ``views``, all that :meth:`transform` will be
+            given.
 
         Returns
         -------
@@ -224,7 +225,12 @@ class BaseAugmentation(BaseEstimator):
         chosen = self._choose_views(x) if several else []
         views = [x[name] for name in chosen] if several else [x]
         fractions, votes = batch.get("fractions"), batch.get("total_votes")
-        context = {"fractions": fractions, "total_votes": votes, "views": views}
+        context = {
+            "fractions": fractions,
+            "total_votes": votes,
+            "sample_weight": batch.get("sample_weight"),
+            "views": views,
+        }
         params = self.draw(views[0], generator, **context)
         if several:
             changed = {name: self.transform(x[name], params, name) for name in chosen}

@@ -113,7 +113,10 @@ class Mixup(PartnerAugmentation):
         total_votes: torch.Tensor | None,
     ) -> torch.Tensor:
         if self.mode == "linear":
-            return self._mix(fractions, params)
+            return self._mix_target(fractions, params)
+        if "sample_weight" in params:
+            # Rows of no weight do not teach their labels.
+            fractions = fractions * (params["sample_weight"] > 0)[:, None]
         other = fractions.index_select(0, params["partner"])
         if self.mode == "or":
             return fractions + other - fractions * other

@@ -61,13 +61,26 @@ class PartnerAugmentation(BaseAugmentation):
         else:
             low, high = check_range(self.lam_range, "lam_range", caller=self._name)
             lam = uniform(n, x, generator, low, high)
-        return {"partner": partner, "lam": lam}
+        params = {"partner": partner, "lam": lam}
+        if context.get("sample_weight") is not None:
+            params["sample_weight"] = context["sample_weight"]
+        return params
 
     def _mix(self, values: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
         """Average a window's values and its partner's, weighted by the shares."""
-        lam = params["lam"].to(values.dtype)
-        lam = lam.reshape(-1, *(1,) * (values.ndim - 1))
-        return lam * values + (1 - lam) * values.index_select(0, params["partner"])
+        return _mixture(values, params["partner"], params["lam"])
+
+    def _mix_target(
+        self, fractions: torch.Tensor, params: dict[str, Any]
+    ) -> torch.Tensor:
+        """Average targets, so that each teaches as much as its own weight says."""
+        lam, weight = params["lam"], params.get("sample_weight")
+        if weight is not None:
+            # The mixture weighs lam * w + (1 - lam) * w', see _transform_row.
+            total = _mixture(weight, params["partner"], lam)
+            share = lam.to(weight.dtype) * weight / total
+            lam = torch.where(total > 0, share, lam.to(weight.dtype))
+        return _mixture(fractions, params["partner"], lam)
 
     def _transform_target(
         self,
@@ -75,9 +88,16 @@ class PartnerAugmentation(BaseAugmentation):
         params: dict[str, Any],
         total_votes: torch.Tensor | None,
     ) -> torch.Tensor:
-        return self._mix(fractions, params)
+        return self._mix_target(fractions, params)
 
     def _transform_row(
         self, values: torch.Tensor, params: dict[str, Any]
     ) -> torch.Tensor:
         return self._mix(values, params)
+
+
+def _mixture(
+    values: torch.Tensor, partner: torch.Tensor, lam: torch.Tensor
+) -> torch.Tensor:
+    lam = lam.to(values.dtype).reshape(-1, *(1,) * (values.ndim - 1))
+    return lam * values + (1 - lam) * values.index_select(0, partner)

@@ -10,6 +10,7 @@ from scipy.stats import kstest
 
 from hmsklearn.augmentation import CutMix, ManifoldMixup, Mixup, OneOf, TimeCutMix
 from hmsklearn.augmentation._random import beta, partners
+from hmsklearn.neural import VoteKLLoss
 
 
 def seeded(seed=0):
@@ -98,6 +99,59 @@ def test_features_are_no_windows():
         ManifoldMixup()(np.zeros((2, 3, 4)))
     with pytest.raises(ValueError, match="OneOf: ManifoldMixup acts on features"):
         OneOf([ManifoldMixup(), CutMix()]).check()
+
+
+@pytest.mark.parametrize("cls", [Mixup, CutMix, TimeCutMix, ManifoldMixup])
+def test_every_row_teaches_what_its_weight_says(cls):
+    """The gradient is lam w (p - y) + (1 - lam) w' (p - y'), summed over the batch."""
+    n = 12
+    generator = seeded(3)
+    shape = (n, 5) if cls is ManifoldMixup else (n, 1, 8, 9)
+    x = torch.randn(shape, generator=generator)
+    y = torch.eye(3)[torch.arange(n) % 3]
+    weight = torch.rand(n, generator=generator) + 0.2
+    weight[::4] = 0.0
+    batch = {"x": x, "fractions": y, "sample_weight": weight}
+    augmentation = cls(1.0, p=1.0)
+    state = generator.get_state()
+    out = augmentation.apply(batch, generator)
+    generator.set_state(state)
+    params = augmentation.draw(x, generator, fractions=y)
+    lam, partner = params["lam"][:, None], params["partner"]
+    assert ((lam > 0.05) & (lam < 0.95) & (weight[:, None] > 0)).any()
+
+    logits = torch.zeros(n, 3, requires_grad=True)
+    VoteKLLoss()(
+        logits, out["fractions"], sample_weight=out["sample_weight"]
+    ).backward()
+    prob = torch.full((n, 3), 1 / 3)
+    own = weight[:, None]
+    expected = lam * own * (prob - y) + (1 - lam) * own[partner] * (prob - y[partner])
+    torch.testing.assert_close(logits.grad, expected / n)
+    assert not out["fractions"].isnan().any()
+
+
+def test_targets_of_weights_by_hand():
+    mixup, _, y, params = hand_made()
+    params["sample_weight"] = torch.tensor([1.0, 3.0])
+    # 0.75 of weight 1 beside 0.25 of weight 3: half and half.
+    first, second = mixup.transform_target(y, params)
+    assert first.tolist() == [0.25, 0.625, 0.125]
+    torch.testing.assert_close(second, 0.75 * y[1] + 0.25 * y[0])
+    params["sample_weight"] = torch.tensor([0.0, 3.0])
+    assert torch.equal(mixup.transform_target(y, params), y[[1, 1]])
+    params["sample_weight"] = torch.zeros(2)
+    assert mixup.transform_target(y, params).tolist() == [
+        [0.375, 0.5625, 0.0625],
+        [0.25, 0.625, 0.125],
+    ]
+
+
+@pytest.mark.parametrize("mode", ["or", "add"])
+def test_rows_of_no_weight_do_not_join(mode):
+    mixup, _, y, params = hand_made(mode)
+    params["sample_weight"] = torch.tensor([0.0, 3.0])
+    assert torch.equal(mixup.transform_target(y, params), y[[1, 1]])
 
 
 def test_windows_that_are_not_drawn_stay():
