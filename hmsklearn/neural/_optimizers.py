@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import timm.optim
@@ -30,7 +30,7 @@ def make_optimizer(
     lr: float,
     weight_decay: float = 0.0,
     optimizer_params: dict[str, Any] | None = None,
-    backbone_lr: float | None = None,
+    backbone_lr: float | Mapping[str, float] | None = None,
     layer_decay: float | None = None,
     head_prefixes: Sequence[str] = HEAD_PREFIXES,
     criterion: nn.Module | None = None,
@@ -52,9 +52,11 @@ def make_optimizer(
         Weight decay of matrices and kernels.
     optimizer_params : dict, default=None
         Further arguments of the optimizer, for instance ``{"eps": 1e-4}``.
-    backbone_lr, layer_decay : float, default=None
-        Rate of everything but the head; factor from each layer group to the one
-        before it.
+    backbone_lr : float or mapping of str to float, default=None
+        Rate of everything but the head, or rates of parts by their names, see
+        :func:`hmsklearn.neural._parameter_groups.parameter_groups`.
+    layer_decay : float, default=None
+        Factor from each layer group to the one before it.
     head_prefixes : sequence of str, default=HEAD_PREFIXES
         Starts of the names that make the head, see
         :func:`hmsklearn.neural._parameter_groups.parameter_groups`.
@@ -92,11 +94,14 @@ def make_optimizer(
     """
     check_real(lr, "lr", caller=caller, low=0, low_open=True)
     check_real(weight_decay, "weight_decay", caller=caller, low=0)
-    if backbone_lr is not None:
+    rates = {"backbone_lr": backbone_lr} if backbone_lr is not None else {}
+    if isinstance(backbone_lr, Mapping):
+        rates = {f"backbone_lr[{key!r}]": rate for key, rate in backbone_lr.items()}
+    for name, rate in rates.items():
         # At rate zero, batch norms would still move: freezing is what is meant.
         check_real(
-            backbone_lr,
-            "backbone_lr",
+            rate,
+            name,
             caller=caller,
             low=0,
             low_open=True,

@@ -79,8 +79,10 @@ optimizer_params : dict, default=None
     Further parameters of the optimizer, for instance ``{"eps": 1e-4}``.
 lr : float, default=1e-3
     Highest learning rate.
-backbone_lr : float, default=None
-    Highest learning rate of everything but the head.
+backbone_lr : float or dict of str to float, default=None
+    Highest learning rate of everything but the head; or of parts of the net by name,
+    as ``freeze`` takes names: ``{"neck": 5e-5, "backbone": 5e-4}``, where
+    ``"backbone"`` is then what has no rate of its own.
 layer_decay : float, default=None
     Factor by which the rate falls from each layer group to the one before it.
 weight_decay : float, default=1e-2
