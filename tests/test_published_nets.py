@@ -182,7 +182,7 @@ TATTAKA = {
     "clip_grad": 1.0,
     "augment": [
         ("mixup", {"alpha": 0.2, "p": 0.5}),
-        ("random_resized_crop", {"zoom": (0.75, 1.25), "p": 0.5}),
+        ("random_resized_crop", {"zoom": (0.75, 1.25), "axes": ["time"], "p": 0.5}),
         (
             "xy_masking",
             {
@@ -487,7 +487,10 @@ EIGHTH_TO_TENTH = [
             aux=False,
             augment=[
                 ("horizontal_flip", {"views": ["spec"]}),
-                ("random_resized_crop", {"views": ["waves"]}),
+                (
+                    "random_resized_crop",
+                    {"axes": ["time"], "after_frontend": False, "views": ["raw"]},
+                ),
                 ("frequency_dropout", {"views": ["spec"]}),
             ],
             stages=[{"max_epochs": 10, "min_votes": 10}],

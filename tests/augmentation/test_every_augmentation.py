@@ -78,6 +78,11 @@ MORE = {
     "shift, reflected": ("time_shift", {"max_shift": 20, "ends": "reflect"}, SIGNALS),
     "smoothing of few votes": ("label_smoothing", {"max_votes": 12}, SIGNALS),
     "votes of Poisson": ("vote_jitter", {"method": "poisson"}, SIGNALS),
+    "zoom of signals": (
+        "random_resized_crop",
+        {"axes": ["time"], "after_frontend": False},
+        SIGNALS,
+    ),
     "zoom by axis": ("random_resized_crop", {"separate_axes": True}, IMAGES),
     "one of two mixtures": (
         "one_of",

@@ -136,6 +136,43 @@ def test_zoom_of_axes():
         assert (apart.max() > 8) if separate else (apart.max() <= 1)
 
 
+@pytest.mark.parametrize(("axis", "still"), [("time", 0), ("frequency", 1)])
+def test_zoom_of_one_axis(axis, still):
+    ramps = np.stack(np.meshgrid(np.arange(30.0), np.arange(40.0), indexing="ij"))
+    x = np.tile(ramps[None], (50, 1, 1, 1))
+    zoom = RandomResizedCrop((1.2, 2.0), axes=[axis], p=1.0, random_state=0)
+    out = zoom(x)
+    np.testing.assert_allclose(out[:, still], x[:, still], atol=1e-5)
+    step = np.diff(out[:, 1 - still], axis=2 - still)[:, 1:-1, 1:-1]
+    assert step.min() > 0.49
+    assert step.max() < 1 / 1.2 + 0.01
+    assert np.unique(step.mean(axis=(1, 2)).round(3)).size > 30
+
+
+def test_zoom_of_signals_by_hand():
+    zoom = RandomResizedCrop(axes=["time"], after_frontend=False)
+    x = torch.arange(8.0, dtype=torch.float64).repeat(2, 3, 1)
+    x[:, 1] *= 10
+    params = {
+        "active": torch.tensor([True, True]),
+        "size": torch.tensor([[0.5, 1.0], [2.0, 1.0]]),
+        "place": torch.tensor([[0.5, 0.0], [-1.0, 0.0]]),
+    }
+    out = zoom.transform(x, params)
+    expected = [3.75, 4.25, 4.75, 5.25, 5.75, 6.25, 6.75, 7.0]
+    for channel, factor in enumerate((1, 10, 1)):
+        np.testing.assert_allclose(out[0, channel], factor * np.array(expected))
+        # At half the length, behind a stretch of zeros.
+        np.testing.assert_allclose(
+            out[1, channel], factor * np.array([0, 0, 0, 0, 0.5, 2.5, 4.5, 6.5])
+        )
+
+
+def test_signals_have_no_frequency():
+    with pytest.raises(ValueError, match=r"RandomResizedCrop: signals .*\['time'\]"):
+        RandomResizedCrop()(np.zeros((2, 3, 8)))
+
+
 def test_zoom_of_films_is_that_of_each_frame(rng):
     film = torch.from_numpy(rng.normal(size=(3, 2, 4, 8, 8)))
     zoom = RandomResizedCrop(p=1.0)
@@ -158,6 +195,11 @@ def test_zoom_of_films_is_that_of_each_frame(rng):
         (BrightnessContrast(0.2, 3.0), "contrast must be a finite number"),
         (RandomResizedCrop(0.0), "zoom must be a finite number above 0"),
         (RandomResizedCrop(separate_axes=2), "separate_axes must be True or False"),
+        (RandomResizedCrop(axes="time"), "axes must be a list"),
+        (RandomResizedCrop(axes=[]), "axes must be a list"),
+        (RandomResizedCrop(axes=["width"]), "axes must be a list"),
+        (RandomResizedCrop(axes=["time"], separate_axes=True), "separate_axes=True"),
+        (RandomResizedCrop(after_frontend=1), "after_frontend must be True or False"),
     ],
 )
 def test_unusable_parameters(augmentation, message):
