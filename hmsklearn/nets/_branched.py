@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from timm.models import group_parameters
 from torch import nn
 
 from hmsklearn.nets._view_branch import ViewBranch
+from hmsklearn.nets.layers import count_batches_once
 
 __all__ = ["BranchedNet", "check_known"]
 
@@ -160,19 +162,36 @@ class BranchedNet(nn.Module):
         Raises
         ------
         ValueError
-            If no branch can. Branches that cannot while others can run as they do
-            without.
+            If no branch can.
+
+        Warns
+        -----
+        UserWarning
+            If some branches cannot; these run as they do without.
         """
         refused = []
         for name, branch in self._parts():
+            if not hasattr(branch.body, "set_grad_checkpointing"):
+                refused.append(name)
+                continue
             try:
                 branch.body.set_grad_checkpointing(enable)
-            except (AssertionError, AttributeError, ValueError):
+            except (AssertionError, ValueError):  # how timm and this package refuse
                 refused.append(name)
+                continue
+            # Models of timm recompute their batch norms as they are.
+            count_batches_once(branch.body)
         if len(refused) == len(self.branches):
             raise ValueError(
                 f"MultiViewNet: no branch of {refused} has gradient checkpointing. Use "
                 "smaller batches."
+            )
+        if refused and enable:
+            warnings.warn(
+                f"MultiViewNet: the branches {refused} have no gradient checkpointing "
+                "and store their activations as before. Use smaller batches, or other "
+                "backbones for them.",
+                stacklevel=2,
             )
         self.grad_checkpointing = enable
 

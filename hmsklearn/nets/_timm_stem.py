@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from timm.layers import (
+    Conv2dSame,
+    ScaledStdConv2d,
+    ScaledStdConv2dSame,
+    StdConv2d,
+    StdConv2dSame,
+)
 from torch import nn
 
 from hmsklearn._params import check_choice
@@ -28,7 +37,8 @@ def change_stem(
     name : str
         Its name, for messages.
     stem : {"fresh"} or None, default=None
-        ``"fresh"`` puts a new 3 x 3 convolution of stride 2 in its place.
+        ``"fresh"`` puts a new 3 x 3 convolution of stride 2 in its place, with
+        standardised weights where the old one has them.
     stride : int or pair of int, optional
         Stride over height and width; the weights stay.
 
@@ -41,8 +51,9 @@ def change_stem(
     Raises
     ------
     ValueError
-        If the model has no single first convolution, or one that cuts the image into
-        patches for position embeddings.
+        If the model has no single first convolution, one that cuts the image into
+        patches for position embeddings, one of a kind that cannot be drawn anew, or one
+        that does not go with the stride.
 
     Examples
     --------
@@ -80,18 +91,55 @@ def change_stem(
     before = conv.stride
     if stem == "fresh":
         parent, _, last = path.rpartition(".")
-        conv = nn.Conv2d(
-            conv.in_channels,
-            conv.out_channels,
-            3,
-            stride=2,
-            padding=1,
-            bias=conv.bias is not None,
-        )
+        conv = _fresh(conv, name)
         setattr(model.get_submodule(parent), last, conv)
     if stride is not None:
         conv.stride = stride
+        _check_stride(conv, name)
     return conv.stride[0] / before[0], conv.stride[1] / before[1]
+
+
+def _fresh(conv: nn.Conv2d, name: str) -> nn.Conv2d:
+    """Draw a convolution of 3 x 3 and stride 2 that treats its weights as `conv`."""
+    extra: dict[str, Any] = {}
+    if type(conv) in (nn.Conv2d, Conv2dSame):
+        kind: Any = nn.Conv2d
+    elif isinstance(conv, (StdConv2d, StdConv2dSame)):
+        kind, extra = StdConv2d, {"eps": conv.eps}
+    elif isinstance(conv, (ScaledStdConv2d, ScaledStdConv2dSame)):
+        # Nets without normalisation rely on the scale of their outputs.
+        gamma = conv.scale * conv.weight[0].numel() ** 0.5
+        kind, extra = ScaledStdConv2d, {"eps": conv.eps, "gamma": gamma}
+    else:
+        raise ValueError(
+            f"TimmNet: the first convolution of {name!r} is a {type(conv).__name__}, "
+            "which stem='fresh' cannot draw anew. Leave stem None or take another "
+            "backbone."
+        )
+    return kind(
+        conv.in_channels,
+        conv.out_channels,
+        3,
+        stride=2,
+        padding=1,
+        bias=conv.bias is not None,
+        **extra,
+    )
+
+
+def _check_stride(conv: nn.Conv2d, name: str) -> None:
+    """Refuse a stride with which a convolution does not divide the size by it."""
+    n_steps = 8 * max(conv.kernel_size)
+    height, width = (n_steps * step for step in conv.stride)
+    x = torch.empty(1, conv.in_channels, height, width, device="meta")
+    maps = copy.deepcopy(conv).to("meta")(x)
+    if maps.shape[2:] != (n_steps, n_steps):
+        raise ValueError(
+            f"TimmNet: stem_stride={conv.stride} does not go with {name!r}: its first "
+            f"convolution of {conv.kernel_size} has no padding, so that the maps would "
+            "lose their edges. Leave stem_stride None, give stem='fresh' too, or take "
+            "another backbone."
+        )
 
 
 def _get(model: Any, path: object) -> nn.Conv2d | None:

@@ -46,16 +46,22 @@ class TimmNet(BaseNet):
     pool : {"avg", "max", "avgmax", "gem", "gem_trainable", "attention"}, default=None
         Pooling of the last maps or tokens, see
         :class:`hmsklearn.nets.layers.GlobalPool`. None leaves timm's own.
+    pool_params : dict, optional
+        Parameters of that pooling: ``{"p": 4.0}`` for another exponent of the
+        generalised mean, ``{"hidden": 512}`` for another width of the attention.
     stem : {"fresh"}, default=None
-        ``"fresh"`` replaces the first convolution by a new one of 3 x 3 and stride 2.
+        ``"fresh"`` replaces the first convolution by a new one of 3 x 3 and stride 2,
+        with standardised weights where the old one has them.
     stem_stride : int or pair of int, default=None
         Stride of the first convolution over height and width, its weights staying:
-        ``(1, 2)`` keeps twice as many rows. None leaves it as it is.
+        ``(1, 2)`` keeps twice as many rows. None leaves it as it is. Convolutions that
+        cut the image into patches (ConvNeXt) cannot have a smaller one.
     attention : {"triplet"}, default=None
         ``"triplet"`` puts triplet attention after squeeze-and-excitation into the
         residual blocks of models like EfficientNet and ResNet.
     drop_rate : float, default=0.0
-        Dropout in front of the head.
+        Dropout in front of the head. Without `pool` it is timm's own, which models like
+        VGG apply twice: to the hidden layer of their head as well.
     drop_path_rate : float, default=0.0
         Stochastic depth.
     backbone_params : dict, optional
@@ -128,6 +134,7 @@ class TimmNet(BaseNet):
         *,
         backbone: str = "tf_efficientnet_b0",
         pool: str | None = None,
+        pool_params: dict[str, Any] | None = None,
         stem: str | None = None,
         stem_stride: int | Sequence[int] | None = None,
         attention: str | None = None,
@@ -145,6 +152,11 @@ class TimmNet(BaseNet):
             raise ValueError(
                 f"TimmNet: pool={pool!r} and global_pool in backbone_params name two "
                 "poolings. Give one of them."
+            )
+        if pool is None and pool_params:
+            raise ValueError(
+                f"TimmNet: pool_params={pool_params!r} without a pool are of no use. "
+                "Name the pool that they are for."
             )
         self.backbone_name = backbone
         self.backbone_params = dict(backbone_params or {})
@@ -180,7 +192,7 @@ class TimmNet(BaseNet):
             self.num_features = remove_classifier(self.backbone, backbone)
         else:
             self._uses_head, self._n_maps = remove_pooling(self.backbone, backbone)
-            self.pool = create_pool(pool, self._n_maps)
+            self.pool = create_pool(pool, self._n_maps, **(pool_params or {}))
             self.num_features = self.pool.num_features
             self.drop = nn.Dropout(drop_rate)
         self.reset_head(n_outputs)
@@ -262,13 +274,16 @@ class TimmNet(BaseNet):
         ValueError
             If timm has no checkpointing for this backbone.
         """
+        problem = (
+            f"TimmNet: {self.backbone_name!r} has no gradient checkpointing. Use "
+            "smaller batches or another backbone."
+        )
+        if not hasattr(self.backbone, "set_grad_checkpointing"):
+            raise ValueError(problem)
         try:
             self.backbone.set_grad_checkpointing(enable)
-        except (AssertionError, AttributeError) as error:
-            raise ValueError(
-                f"TimmNet: {self.backbone_name!r} has no gradient checkpointing. Use "
-                "smaller batches or another backbone."
-            ) from error
+        except AssertionError as error:  # how timm refuses
+            raise ValueError(problem) from error
         count_batches_once(self.backbone)
         self.grad_checkpointing = enable
 

@@ -26,6 +26,9 @@ class TimmClassifier(BaseNeuralClassifier):
         How the backbone's last map becomes features: ``"avg"``, ``"max"``,
         ``"avgmax"`` (both, one after the other), ``"gem"`` (generalised mean, p = 3),
         ``"gem_trainable"``, ``"attention"``; None is timm's own way.
+    pool_params : dict, optional
+        Parameters of that pooling: ``{"p": 4.0}`` for another exponent of the
+        generalised mean, ``{"hidden": 512}`` for another width of the attention.
     stem : {"fresh"}, default=None
         ``"fresh"`` puts a new 3x3 convolution of stride 2 in the place of the first.
     stem_stride : int or pair of int, default=None
@@ -33,7 +36,8 @@ class TimmClassifier(BaseNeuralClassifier):
     attention : {"triplet"}, default=None
         Attention put into the backbone's blocks.
     drop_rate : float, default=0.0
-        Dropout in front of the head.
+        Dropout in front of the head. Without `pool` it is timm's own, which models like
+        VGG apply twice: to the hidden layer of their head as well.
     drop_path_rate : float, default=0.0
         Stochastic depth.
     backbone_params : dict, optional
@@ -103,6 +107,7 @@ class TimmClassifier(BaseNeuralClassifier):
         backbone: str = "tf_efficientnet_b0",
         *,
         pool: str | None = None,
+        pool_params: dict[str, Any] | None = None,
         stem: str | None = None,
         stem_stride: int | Sequence[int] | None = None,
         attention: str | None = None,
@@ -114,6 +119,7 @@ class TimmClassifier(BaseNeuralClassifier):
         super().__init__(**shared)
         self.backbone = backbone
         self.pool = pool
+        self.pool_params = pool_params
         self.stem = stem
         self.stem_stride = stem_stride
         self.attention = attention
@@ -142,6 +148,7 @@ class TimmClassifier(BaseNeuralClassifier):
         }
         for name in (
             "pool",
+            "pool_params",
             "stem",
             "stem_stride",
             "attention",

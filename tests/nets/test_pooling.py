@@ -44,6 +44,30 @@ def test_what_learns():
     assert n_weights == 5 * 2048 + 2048 + 2048 + 1
 
 
+def test_parameters(maps):
+    # 3rd place of SETI.
+    fourth = maps.pow(4).mean(dim=(2, 3)).pow(1 / 4)
+    for name in ("gem", "gem_trainable"):
+        torch.testing.assert_close(create_pool(name, 5, p=4.0)(maps), fourth)
+    assert list(create_pool("gem_trainable", 5, p=4.0).parameters())
+    assert create_pool("gem", 5, eps=0.5).pool.eps == 0.5
+    assert create_pool("attention", 5, hidden=7).pool.hidden.out_features == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("avg", {"p": 4.0}, r"'avg' has no parameters \['p'\], and no others"),
+        ("gem", {"hidden": 4}, r"no parameters \['hidden'\], only \['p', 'eps'\]"),
+        ("gem", {"p": 0.0}, "GeM: p must be"),
+        ("attention", {"hidden": 0}, "AttentionPool: .*hidden=0"),
+    ],
+)
+def test_unknown_parameters(name, params, message):
+    with pytest.raises(ValueError, match=message):
+        create_pool(name, 5, **params)
+
+
 def test_unknown():
     with pytest.raises(ValueError, match=r"pool must be one of .*'maxx'. Did .*'max'"):
         create_pool("maxx", 5)

@@ -38,9 +38,10 @@ def gem(
 
     Notes
     -----
-    No NaN. The powers of half-precision maps are taken in float32, as the cube of the
-    default `eps` is below what half precision can hold; the result has the type of
-    the input.
+    No NaN. The maximum is taken out of the powers, so that they neither overflow nor
+    vanish, whatever the exponent. Half-precision maps are computed in float32, as the
+    default `eps` is close to the smallest number that half precision can hold; the
+    result has the type of the input.
 
     References
     ----------
@@ -57,10 +58,15 @@ def gem(
     torch.Size([1, 2])
     """
     dtype = x.dtype
-    # Half precision has no room for eps ** p; double precision stays as it is.
+    # Half precision has no room for eps; double precision stays as it is.
     x = x.float() if dtype in (torch.float16, torch.bfloat16) else x
-    pooled = x.clamp(min=eps).pow(p).mean(dim=tuple(dims)).pow(1.0 / p)
-    return pooled.to(dtype)
+    dims = tuple(dims)
+    x = x.clamp(min=eps)
+    # A factor that cancels out: values and gradients are the same without it, as long
+    # as the powers and their mean can be represented.
+    largest = x.detach().amax(dim=dims, keepdim=True)
+    pooled = (x / largest).pow(p).mean(dim=dims).pow(1.0 / p)
+    return (pooled * largest.reshape(pooled.shape)).to(dtype)
 
 
 class GeM(nn.Module):
