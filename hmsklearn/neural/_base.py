@@ -127,7 +127,7 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
         backbone_lr: float | dict[str, float] | None = None,
         layer_decay: float | None = None,
         weight_decay: float = 1e-2,
-        schedule: str | Sequence[float] = "cosine",
+        schedule: str | Callable[[int, int], float] | Sequence[float] = "cosine",
         warmup: float = 0.0,
         min_lr: float = 0.0,
         clip_grad: float | None = None,

@@ -244,7 +244,7 @@ def _settings(
     chosen = {name: settings[name] for name in STAGE_PARAMETERS if name in settings}
     chosen["augment"] = _augmentations(settings["augment"], caller)
     chosen["sampling"] = sampling
-    if not isinstance(settings["schedule"], str):
+    if not (isinstance(settings["schedule"], str) or callable(settings["schedule"])):
         # The highest rate is the list's own: backbone_lr is meant in relation to it.
         chosen["lr"] = float(max(settings["schedule"]))
     loss = make_loss(settings["loss"], settings["loss_params"], caller=caller)

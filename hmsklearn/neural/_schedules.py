@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -30,16 +30,17 @@ _CYCLE_RISE = 0.3
 _CYCLE_START = 1 / 25
 _CYCLE_END = _CYCLE_START / 1e4
 
+#: A name, a function of the step and the number of all, or rates of the epochs.
+Schedule = str | Callable[[int, int], float] | Sequence[float]
 
-def check_schedule(
-    schedule: Any, max_epochs: int, *, caller: str
-) -> str | tuple[float, ...]:
+
+def check_schedule(schedule: Any, max_epochs: int, *, caller: str) -> Schedule:
     """Check the shape of the learning rate.
 
     Parameters
     ----------
-    schedule : str or sequence of float
-        Name, or the rates of the epochs.
+    schedule : str, callable or sequence of float
+        Name, function of the step, or the rates of the epochs.
     max_epochs : int
         Number of epochs.
     caller : str
@@ -47,20 +48,24 @@ def check_schedule(
 
     Returns
     -------
-    str or tuple of float
+    str, callable or tuple of float
         The schedule.
 
     Raises
     ------
     ValueError
-        If the name is not known, a rate is not above zero, or there is not one rate
-        for every epoch.
+        If the name is not known, a rate is not above zero, there is not one rate for
+        every epoch, or the first step of a function is not between 0 and 1.
 
     Examples
     --------
     >>> check_schedule([1e-3] * 4 + [5e-4] * 2, 6, caller="doctest")
     (0.001, 0.001, 0.001, 0.001, 0.0005, 0.0005)
     """
+    if callable(schedule) and not isinstance(schedule, type):
+        # Fails before anything is trained; the others are seen to when they come.
+        _called(schedule, 0, max_epochs, caller)
+        return schedule
     if not isinstance(schedule, (list, tuple, np.ndarray)):
         return check_choice(schedule, "schedule", SCHEDULES, caller=caller)
     rates = tuple(
@@ -116,7 +121,7 @@ def check_warmup(warmup: Any, max_epochs: int, *, caller: str) -> float | int:
 
 
 def schedule_factor(
-    schedule: str,
+    schedule: str | Callable[[int, int], float],
     step: int,
     n_steps: int,
     warmup: float = 0.0,
@@ -127,8 +132,9 @@ def schedule_factor(
 
     Parameters
     ----------
-    schedule : {"cosine", "constant", "linear", "one_cycle"}
-        Shape after the warm-up.
+    schedule : {"cosine", "constant", "linear", "one_cycle"} or callable
+        Shape after the warm-up; or a function of `step` and `n_steps`, which a warm-up
+        is multiplied with.
     step : int
         Number of the step, from 0.
     n_steps : int
@@ -145,12 +151,19 @@ def schedule_factor(
     float
         Between 0 and 1.
 
+    Raises
+    ------
+    ValueError
+        If a function gives anything else.
+
     Notes
     -----
     Cosine and straight line reach 0 one step after the last, so that no step is
     without effect. ``"one_cycle"`` begins at 1 / 25 and ends at 1 / 250000 with the
-    last step, as :class:`torch.optim.lr_scheduler.OneCycleLR` does; the momentum is
-    left alone.
+    last step, as :class:`torch.optim.lr_scheduler.OneCycleLR` does. Only the rate
+    follows a cycle: by default torch's class also moves the momentum, or the first
+    beta, from 0.95 down to 0.85 and back, and here it stays as `optimizer_params` has
+    it.
 
     References
     ----------
@@ -167,8 +180,11 @@ def schedule_factor(
     if schedule == "one_cycle":
         return _one_cycle(step, n_steps, warmup, n_epochs)
     n_warmup = _n_warmup(n_steps, warmup, n_epochs)
+    rise = (step + 1) / (n_warmup + 1) if step < n_warmup else 1.0
+    if callable(schedule):
+        return rise * _called(schedule, step, n_steps, "schedule")
     if step < n_warmup:
-        return (step + 1) / (n_warmup + 1)
+        return rise
     if schedule == "constant":
         return 1.0
     done = (step - n_warmup) / max(1, n_steps - n_warmup)
@@ -178,7 +194,7 @@ def schedule_factor(
 
 
 def schedule_rate(
-    schedule: str | Sequence[float],
+    schedule: Schedule,
     step: int,
     n_steps: int,
     *,
@@ -191,7 +207,7 @@ def schedule_rate(
 
     Parameters
     ----------
-    schedule : str or sequence of float
+    schedule : str, callable or sequence of float
         Shape, see :func:`schedule_factor`, or the rates of the epochs, of which there
         are as many as the sequence is long.
     step : int
@@ -222,7 +238,7 @@ def schedule_rate(
     >>> [schedule_rate([1e-3, 1e-4], step, 4, lr=1.0) for step in range(4)]
     [0.001, 0.001, 0.0001, 0.0001]
     """
-    if isinstance(schedule, str):
+    if isinstance(schedule, str) or callable(schedule):
         factor = schedule_factor(schedule, step, n_steps, warmup, n_epochs=n_epochs)
         return min_lr + (lr - min_lr) * factor
     epochs = len(schedule)
@@ -235,8 +251,8 @@ class LearningRate(Callback):
 
     Parameters
     ----------
-    schedule : {"cosine", "constant", "linear", "one_cycle"} or sequence of float
-        Shape after the warm-up, or the rates of the epochs.
+    schedule : {"cosine", "constant", "linear", "one_cycle"}, callable or sequence
+        Shape after the warm-up, a function of the step, or the rates of the epochs.
     warmup : float or int
         Share of all steps, or number of epochs, in which the rate rises.
     min_lr : float
@@ -256,9 +272,7 @@ class LearningRate(Callback):
     [1.0, 0.854, 0.5, 0.146]
     """
 
-    def __init__(
-        self, schedule: str | Sequence[float], warmup: float, min_lr: float
-    ) -> None:
+    def __init__(self, schedule: Schedule, warmup: float, min_lr: float) -> None:
         self.schedule = schedule
         self.warmup = warmup
         self.min_lr = min_lr
@@ -280,7 +294,8 @@ class LearningRate(Callback):
         float
             Between 0 and 1; with rates of epochs, the share of the warm-up.
         """
-        shape = self.schedule if isinstance(self.schedule, str) else "constant"
+        own = isinstance(self.schedule, str) or callable(self.schedule)
+        shape: Any = self.schedule if own else "constant"
         return schedule_factor(shape, step, n_steps, self.warmup, n_epochs=n_epochs)
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -352,6 +367,20 @@ class LearningRate(Callback):
         groups = net.optimizer_.param_groups
         full = [group for group in groups if group.get("lr_scale", 1.0) == 1.0]
         net.history.record("lr", float((full or groups)[0]["lr"]))
+
+
+def _called(
+    schedule: Callable[[int, int], float], step: int, n_steps: int, caller: str
+) -> float:
+    factor = schedule(step, n_steps)
+    return check_real(
+        float(factor) if isinstance(factor, np.generic) else factor,
+        f"schedule({step}, {n_steps})",
+        caller=caller,
+        low=0,
+        high=1,
+        remedy="A function as schedule gives the share of lr that a step has.",
+    )
 
 
 def _counts_epochs(warmup: Any) -> bool:

@@ -87,9 +87,11 @@ layer_decay : float, default=None
     Factor by which the rate falls from each layer group to the one before it.
 weight_decay : float, default=1e-2
     Weight decay, on kernels and matrices alone.
-schedule : {"cosine", "constant", "linear", "one_cycle"} or list, default="cosine"
-    How the learning rate goes on after the warm-up, step by step; or the rates of the
-    epochs, one after the other.
+schedule : str, callable or list of float, default="cosine"
+    How the learning rate goes on after the warm-up, step by step: ``"cosine"``,
+    ``"constant"``, ``"linear"`` or ``"one_cycle"``; a function of the number of the
+    batch, from 0, and of all batches of the stage, that gives a factor between 0 and
+    1; or the rates of the epochs, one after the other.
 warmup : float or int, default=0.0
     Share of all steps (below 1), or number of epochs, in which the rate rises.
 min_lr : float, default=0.0

@@ -98,6 +98,12 @@ def assert_same(one, other, X):
 
 EEG = np.arange(96) // 2
 
+
+def halves(step, n_steps):
+    """A rate that is halved ten times over the training."""
+    return 0.5 ** (10 * step // n_steps)
+
+
 TRAININGS = {
     "plain": {},
     "every second epoch": {"checkpoint_every": 2},
@@ -148,6 +154,10 @@ TRAININGS = {
     },
     "learned concentration": {"loss": "dirichlet_multinomial", "warmup": 1},
     "look ahead": {"optimizer": "lookahead_adamw", "schedule": [0.01] * 3 + [1e-3] * 2},
+    "a function of the step": {
+        "schedule": halves,
+        "backbone_lr": {"backbone": 1e-3, "stem": 1e-4},
+    },
     "focal loss, linear rate": {
         "loss": "focal",
         "schedule": "linear",
@@ -299,7 +309,7 @@ CALLBACKS = {
         EarlyStopping("train_loss", lower_is_better=False, patience=9, load_best=True)
     ],
     "scores": lambda: [
-        EpochScoring(lambda net, X, y: -len(net.history), name="minus", on_train=True)
+        EpochScoring(lambda net, X, y: len(net.history), name="age", on_train=True)
     ],
 }
 

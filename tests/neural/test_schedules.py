@@ -1,11 +1,15 @@
 """Learning rates: against torch's schedulers and lists written out."""
 
+import functools
 import math
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from skorch.callbacks import Callback
 from torch import nn
 
 from hmsklearn.neural._schedules import (
@@ -128,6 +132,101 @@ class TestRates:
         np.testing.assert_allclose(rates, expected)
 
 
+def cosine_of(step, n_steps, *, t_max):
+    """A cosine with a length of its own, as torch's CosineAnnealingLR."""
+    return 0.5 * (1 + math.cos(math.pi * step / t_max))
+
+
+def first_half(step, n_steps):
+    return schedule_factor("cosine", step, 2 * n_steps)
+
+
+def second_half(step, n_steps):
+    return schedule_factor("cosine", n_steps + step, 2 * n_steps)
+
+
+class TestFunctions:
+    def test_by_hand(self):
+        values = factors(lambda step, n_steps: 1 - step / n_steps / 2, 4)
+        np.testing.assert_allclose(values, [1, 0.875, 0.75, 0.625])
+        rates = [
+            schedule_rate(lambda i, n: 0.5, i, 4, lr=0.3, min_lr=0.1) for i in range(4)
+        ]
+        np.testing.assert_allclose(rates, [0.2] * 4)
+
+    def test_length_of_its_own(self):
+        """Longer than the training, which ends half way, as torch has it."""
+        expected = of_torch(
+            lambda opt: torch.optim.lr_scheduler.CosineAnnealingLR(
+                opt, 16, eta_min=0.01
+            ),
+            8,
+        )
+        schedule = functools.partial(cosine_of, t_max=16)
+        rates = [schedule_rate(schedule, i, 8, lr=1.0, min_lr=0.01) for i in range(8)]
+        np.testing.assert_allclose(rates, expected, rtol=1e-6)
+
+    def test_one_cosine_in_two_stages(self):
+        both = [*factors(first_half, 6), *factors(second_half, 6)]
+        np.testing.assert_allclose(both, factors("cosine", 12))
+
+    def test_a_warmup_is_multiplied_with_it(self):
+        values = factors(lambda step, n_steps: 0.6, 8, 0.25)
+        np.testing.assert_allclose(values, [0.2, 0.4, *[0.6] * 6])
+        values = factors(lambda step, n_steps: 0.6, 8, 1, n_epochs=4)
+        np.testing.assert_allclose(values, [0.2, 0.4, *[0.6] * 6])
+
+    @pytest.mark.parametrize("value", [1.5, -0.1, math.nan, None, "high", True])
+    def test_what_it_must_not_give(self, value):
+        message = r"schedule\(0, 3\) must be .* at least 0 and at most 1, got"
+        with pytest.raises(ValueError, match=f"test: {message}.*share of lr"):
+            check_schedule(lambda step, n_steps: value, 3, caller="test")
+        late = functools.partial(max, 0.5)  # from the second step on above one
+        with pytest.raises(ValueError, match=r"schedule\(2, 1\) must be"):
+            schedule_factor(late, 2, 1)
+
+    def test_numbers_of_numpy_will_do(self):
+        for kind in (np.float32, np.float64):
+            value = schedule_factor(lambda i, n, kind=kind: kind(0.5), 0, 3)
+            assert value == 0.5
+
+    @pytest.mark.filterwarnings("ignore:.*no window to train on has a vote")
+    def test_in_a_training(self, waveform, data):
+        stages = [
+            {"max_epochs": 3, "schedule": first_half},
+            {"max_epochs": 3, "schedule": second_half},
+            {
+                **{"max_epochs": 2, "lr": 1e-4, "min_lr": 1e-5},
+                "schedule": functools.partial(cosine_of, t_max=400),
+            },
+        ]
+        clf = clone(waveform(stages=stages, lr=0.01, batch_size=32))
+        clf = pickle.loads(pickle.dumps(clf)).fit(data.X, data.votes)
+        # Three steps an epoch; the history has the last one's rate.
+        whole = 0.01 * factors("cosine", 18)[2::3]
+        last = [1e-5 + 9e-5 * cosine_of(step, 6, t_max=400) for step in (2, 5)]
+        np.testing.assert_allclose(clf.history_["lr"], [*whole, *last])
+        again = pickle.loads(pickle.dumps(clf))
+        np.testing.assert_array_equal(
+            again.predict_proba(data.X), clf.predict_proba(data.X)
+        )
+
+    @pytest.mark.filterwarnings("ignore:.*no window to train on has a vote")
+    def test_together_with_a_rate_of_the_backbone(self, waveform, data):
+        rates = []
+
+        class Rates(Callback):
+            def on_batch_end(self, net, training=None, **kwargs):
+                rates.append([g["lr"] for g in net.optimizer_.param_groups])
+
+        waveform(
+            schedule=first_half, lr=0.01, backbone_lr=0.002, callbacks=[Rates()]
+        ).fit(data.X, data.votes)
+        expected = factors("cosine", 24)[:12]
+        np.testing.assert_allclose([max(r) for r in rates], 0.01 * expected)
+        np.testing.assert_allclose([min(r) for r in rates], 0.002 * expected)
+
+
 class TestChecks:
     def test_usable(self):
         for name in SCHEDULES:
@@ -146,6 +245,7 @@ class TestChecks:
                 r"schedule must be one of .*'cosin'. Did you mean 'cosine'",
             ),
             (None, "schedule must be one of .*, got None"),
+            (dict, "schedule must be one of .*, got <class"),
             ([1e-3], r"schedule holds 1 rates for max_epochs=2\. Give one"),
             ([1e-3] * 3, "schedule holds 3 rates"),
             ([1e-3, 0.0], r"schedule\[1\] must be .* above 0, got 0.0"),
