@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from hmsklearn.augmentation._turn import HeadFlip
 
 __all__ = ["FrontBackMirror"]
@@ -63,26 +60,3 @@ class FrontBackMirror(HeadFlip):
     """
 
     _flip = "front_back"
-
-    def __init__(
-        self,
-        montage: Any = "double_banana",
-        *,
-        panels: Any = None,
-        tiles: Any = None,
-        axis: Any = 1,
-        after_frontend: bool = False,
-        p: float = 0.5,
-        views: Sequence[str] | None = None,
-        random_state: Any = None,
-    ) -> None:
-        super().__init__(
-            montage,
-            panels=panels,
-            tiles=tiles,
-            axis=axis,
-            after_frontend=after_frontend,
-            p=p,
-            views=views,
-            random_state=random_state,
-        )

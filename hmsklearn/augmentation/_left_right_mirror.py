@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from hmsklearn.augmentation._turn import HeadFlip
 
 __all__ = ["LeftRightMirror"]
@@ -68,26 +65,3 @@ class LeftRightMirror(HeadFlip):
     >>> mirror(panels).ravel().tolist()
     [1.0, 0.0, 3.0, 2.0]
     """
-
-    def __init__(
-        self,
-        montage: Any = "double_banana",
-        *,
-        panels: Any = None,
-        tiles: Any = None,
-        axis: Any = 1,
-        after_frontend: bool = False,
-        p: float = 0.5,
-        views: Sequence[str] | None = None,
-        random_state: Any = None,
-    ) -> None:
-        super().__init__(
-            montage,
-            panels=panels,
-            tiles=tiles,
-            axis=axis,
-            after_frontend=after_frontend,
-            p=p,
-            views=views,
-            random_state=random_state,
-        )

@@ -84,8 +84,8 @@ class SymmetricNet(BaseNet):
     or not at all, mixers or not - one gives 863,504: with mask, behind the depth-wise
     convolution, with mixers, blocks without an inner shortcut, max-pooled shortcuts of
     the stages, and the encoder alone being counted. Merging, pooling and head add
-    9,848 to it. The published head has PReLU in the place of ReLU, and a second set of
-    logits for the mean votes of the recording.
+    9,848 to it: the whole net has 873,352. The published head has PReLU in the place of
+    ReLU, and a second set of logits for the mean votes of the recording.
 
     References
     ----------
@@ -146,7 +146,7 @@ class SymmetricNet(BaseNet):
             skip=False,
             conv_shortcut=False,
             mixer_kernel=mixer_kernel,
-            drop_path=drop_path,
+            mixer_drop_path=drop_path,
             caller="SymmetricNet",
         )
         self.encoder.check_length(n_times, caller="SymmetricNet")

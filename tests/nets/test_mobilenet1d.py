@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from hmsklearn.nets import MobileNet1D
+from hmsklearn.nets.layers import ChannelMixer, InvertedResidual1d
 
 SMALL = {"n_chains": 2, "width": 4, "kernels": (3, 5), "n_blocks": 1}
 
@@ -156,6 +157,20 @@ def test_drop_path_in_training_alone():
     assert any(not torch.equal(outs[0], out) for out in outs[1:])
     net.eval()
     torch.testing.assert_close(net.forward_maps(x), net.forward_maps(x))
+
+
+def test_mixers_are_never_left_out():
+    net = MobileNet1D(4, 6, 64, **SMALL, drop_path=0.5)
+    parts = dict(net.named_modules())
+    rates = {
+        name.removesuffix(".drop_path"): part.drop_prob
+        for name, part in parts.items()
+        if type(part).__name__ == "DropPath"
+    }
+    kinds = {ChannelMixer: set(), InvertedResidual1d: set()}
+    for name, rate in rates.items():
+        kinds[type(parts[name])].add(rate)
+    assert kinds == {ChannelMixer: {0.0}, InvertedResidual1d: {0.5}}
 
 
 def test_exported_net_takes_any_number_of_windows():

@@ -5,6 +5,7 @@ from torch import nn
 
 from hmsklearn.montage import get_montage
 from hmsklearn.nets import SymmetricNet
+from hmsklearn.nets.layers import ChannelMixer
 
 SMALL = {"width": 8, "kernels": (3, 5), "n_blocks": 1, "similarity_width": 4}
 
@@ -16,7 +17,23 @@ def n_parameters(module):
 def test_published_count():
     net = SymmetricNet(40, 6, 512)
     assert n_parameters(net.encoder) == 863_504
-    assert n_parameters(net) - n_parameters(net.encoder) == 9_848
+    assert n_parameters(net) == 873_352
+
+
+def test_drop_path_is_that_of_the_mixers():
+    net = SymmetricNet(8, 6, 64, quality_mask=False, **SMALL, drop_path=0.5)
+    rates = {
+        name: part.drop_prob
+        for name, part in net.named_modules()
+        if type(part).__name__ == "DropPath"
+    }
+    mixers = [
+        f"{name}.drop_path"
+        for name, part in net.named_modules()
+        if isinstance(part, ChannelMixer)
+    ]
+    assert len(mixers) == 2
+    assert all(rates[name] == 0.5 for name in mixers)
 
 
 def test_published_maps_and_features():

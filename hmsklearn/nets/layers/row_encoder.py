@@ -50,7 +50,11 @@ class RowEncoder(nn.Module):
     mixer_kernel : int, default=3
         Odd number of rows that a row sees in each mixer; 0 leaves mixers out.
     drop_path : float, default=0.0
-        Probability of leaving out a block or mixer for a window in training.
+        Probability of leaving out a block for a window in training; without effect
+        where blocks do not add their input.
+    mixer_drop_path : float, default=0.0
+        Probability of leaving out a mixer for a window in training. The published
+        one-dimensional EfficientNet leaves out blocks alone.
     caller : str, default="RowEncoder"
         Name that starts error messages.
 
@@ -94,6 +98,7 @@ class RowEncoder(nn.Module):
         conv_shortcut: bool = True,
         mixer_kernel: int = 3,
         drop_path: float = 0.0,
+        mixer_drop_path: float = 0.0,
         caller: str = "RowEncoder",
     ) -> None:
         super().__init__()
@@ -102,7 +107,11 @@ class RowEncoder(nn.Module):
         check_integer(expansion, "expansion", caller=caller, low=1)
         check_integer(stem_stride, "stem_stride", caller=caller, low=1)
         check_integer(se_ratio, "se_ratio", caller=caller, low=0)
-        check_real(drop_path, "drop_path", caller=caller, low=0, high=1, high_open=True)
+        for name, value in (
+            ("drop_path", drop_path),
+            ("mixer_drop_path", mixer_drop_path),
+        ):
+            check_real(value, name, caller=caller, low=0, high=1, high_open=True)
         if not kernels or len(widths) != len(kernels) + 1:
             raise ValueError(
                 f"{caller}: {len(kernels)} kernels need as many widths and one for "
@@ -148,7 +157,7 @@ class RowEncoder(nn.Module):
                         mixer_kernel,
                         se_ratio=se_ratio,
                         se_inside=se_inside,
-                        drop_path=drop_path,
+                        drop_path=mixer_drop_path,
                     )
                 )
             self.stages.append(PoolStage(layers, in_width, width, conv_shortcut))
