@@ -46,7 +46,7 @@ class ManifoldMixup(PartnerAugmentation):
     References
     ----------
     V. Verma et al., Manifold Mixup: Better Representations by Interpolating Hidden
-    States, ICML 2019. HMS: with 0.4, kfuji of the 5th place (discussion 492652).
+    States, ICML 2019. HMS: with 0.4, kazumax of the 5th place (discussion 492652).
 
     Examples
     --------

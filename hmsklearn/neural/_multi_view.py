@@ -51,7 +51,8 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         same votes; see `aux_weight`.
     contrastive : pair of str, optional
         Two branches whose features of one window are drawn together and those of
-        different windows apart.
+        different windows apart, also of one EEG: set ``sampling="eeg"``, so that those
+        do not meet in a batch.
     temperature : float, default=0.07
         Temperature of that loss.
     contrastive_width : int, default=128

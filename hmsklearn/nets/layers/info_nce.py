@@ -35,6 +35,10 @@ class InfoNCE(nn.Module):
     cross-entropies, 0 for a batch of one window and about ``log(n_windows)`` before
     anything is learned. It is computed in float32 under autocast too.
 
+    Every other window of a batch counts as something else, also one of the same EEG,
+    which may overlap it nearly wholly. With ``sampling="eeg"`` a classifier takes one
+    window of each EEG in an epoch, so that none of them meet.
+
     References
     ----------
     A. van den Oord, Y. Li and O. Vinyals (2018), Representation learning with
