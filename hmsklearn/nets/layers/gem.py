@@ -66,7 +66,8 @@ def gem(
     # as the powers and their mean can be represented.
     largest = x.detach().amax(dim=dims, keepdim=True)
     pooled = (x / largest).pow(p).mean(dim=dims).pow(1.0 / p)
-    return (pooled * largest.reshape(pooled.shape)).to(dtype)
+    # No sizes are written down here: an exported net takes any number of windows.
+    return (pooled * largest.amax(dim=dims)).to(dtype)
 
 
 class GeM(nn.Module):
