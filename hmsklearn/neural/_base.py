@@ -90,8 +90,11 @@ class BaseNeuralClassifier(ClassifierMixin, BaseEstimator):
     optimizer, no callbacks and no data; it predicts and can be saved.
     """
 
+    device_: str
+    evaluations_: pd.DataFrame
     history_: pd.DataFrame
     n_iter_: int
+    _n_begun: int
 
     #: Accepted numbers of axes of what the net takes.
     _ndim: tuple[int, ...] = (3,)

@@ -40,6 +40,12 @@ class Updates(NeuralNet):
     True
     """
 
+    amp_dtype: torch.dtype | None
+    compiled: bool
+    criterion_: Any
+    optimizer_: Any
+    valid_dataset_: WindowDataset | None
+    workers_: Any
     #: What loss and optimizer were built from.
     built_from_: dict[str, Any] | None = None
 
@@ -85,7 +91,7 @@ class Updates(NeuralNet):
             self.module_.load_state_dict(before)
             del self.history[n_rows:]
             # Its moments may hold the NaN that the weights are spared.
-            self.optimizer_ = None  # type: ignore[assignment]
+            self.optimizer_ = None
             raise
         finally:
             self._forget_data()
