@@ -417,6 +417,7 @@ class VoteNet(PackedNet, Updates, Epochs, BatchSteps):
         }
 
     def _forget_data(self) -> None:
+        self.kept_ = ()  # a step may have been broken off
         self.valid_dataset_ = self.valid_batches_ = None
         self.sampling = self.epoch_weight = None
 
