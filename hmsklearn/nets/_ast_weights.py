@@ -9,20 +9,26 @@ import torch
 from timm.models import adapt_input_conv
 from torch import nn
 
+from hmsklearn.nets._ast_names import is_hugging_face_ast, rename_hugging_face_ast
 from hmsklearn.nets.ast import AST
 
 __all__ = ["load_vit_weights"]
 
+#: Mel bands of the spectrograms of AudioSet that published ASTs were trained on.
+_N_MELS = 128
+
 
 def load_vit_weights(net: AST, state_dict: Mapping[str, torch.Tensor]) -> None:
-    """Start an AST from a ViT or DeiT that was trained on photographs.
+    """Start an AST from a ViT or DeiT of photographs, or from an AST of sounds.
 
     Parameters
     ----------
     net : AST
-        The net, changed in place. Its head, and the norm in front of it, stay.
+        The net, changed in place. Its head stays, and so does the norm in front of it
+        unless the weights are of an AST.
     state_dict : dict of str to Tensor
-        Weights of a vision transformer in timm's naming, of the same patch size, width
+        Weights of a vision transformer in timm's naming, or of an AST as Transformers
+        names those of its ``ASTForAudioClassification``; of the same patch size, width
         and depth.
 
     Raises
@@ -38,6 +44,9 @@ def load_vit_weights(net: AST, state_dict: Mapping[str, torch.Tensor]) -> None:
     interpolated linearly. A distillation token that the weights lack starts as a copy
     of the class token; one that the net lacks is left out.
 
+    The positions of an AST are taken for those of 128 mel bands, cut into patches with
+    the net's stride: 12 x 101 for the published ones, whose stride is 10.
+
     References
     ----------
     Y. Gong, Y.-A. Chung and J. Glass (2021), AST: Audio Spectrogram Transformer: from
@@ -52,11 +61,15 @@ def load_vit_weights(net: AST, state_dict: Mapping[str, torch.Tensor]) -> None:
     >>> torch.equal(net.blocks[0].attn.qkv.weight, vit.blocks[0].attn.qkv.weight)
     True
     """
-    source = {k: v for k, v in state_dict.items() if not k.startswith("head")}
+    of_sounds = is_hugging_face_ast(state_dict)
+    named = rename_hugging_face_ast(state_dict) if of_sounds else state_dict
+    source = {k: v for k, v in named.items() if not k.startswith("head")}
     source.pop("fc_norm.weight", None)
     source.pop("fc_norm.bias", None)
     own = net.state_dict()
     weights = {k: v for k, v in own.items() if k.startswith("head")}
+    if of_sounds:
+        weights |= {k: v for k, v in named.items() if k.startswith("head_norm.")}
     try:
         kernel = source.pop("patch_embed.proj.weight")
         weights["patch_embed.bias"] = source.pop("patch_embed.proj.bias")
@@ -79,8 +92,18 @@ def load_vit_weights(net: AST, state_dict: Mapping[str, torch.Tensor]) -> None:
     if "dist_token" in source:
         tokens.append(source.pop("dist_token"))
     n_patches = positions.shape[1] - len(tokens)
-    side = math.isqrt(max(n_patches, 0))
-    if side < 1 or side**2 != n_patches:
+    n_rows = math.isqrt(max(n_patches, 0))
+    n_columns = n_rows
+    if of_sounds:
+        n_rows = (_N_MELS - kernel.shape[2]) // int(net.patch_embed.stride[0]) + 1
+        n_columns = n_patches // max(n_rows, 1)
+        if n_patches < 1 or n_rows * n_columns != n_patches:
+            raise ValueError(
+                f"load_vit_weights: {n_patches} patches do not fill {n_rows} rows, "
+                f"those of {_N_MELS} mel bands with the net's stride "
+                f"{net.patch_embed.stride}. Give the net the stride of the weights."
+            )
+    if n_rows < 1 or n_rows * n_columns != n_patches:
         raise ValueError(
             f"load_vit_weights: {positions.shape[1]} position embeddings are not those "
             f"of {len(tokens)} token(s) and a square grid of patches. Give the weights "
@@ -90,7 +113,8 @@ def load_vit_weights(net: AST, state_dict: Mapping[str, torch.Tensor]) -> None:
     chosen = [0, len(tokens) - 1] if net.dist_token is not None else [0]
     for name, i in zip(("cls_token", "dist_token"), chosen, strict=False):
         weights[name] = tokens[i]
-    grid = positions[:, len(tokens) :].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    grid = positions[:, len(tokens) :]
+    grid = grid.reshape(1, n_rows, n_columns, -1).permute(0, 3, 1, 2)
     grid = _fit(grid, net.grid_size).flatten(2).transpose(1, 2)
     weights["pos_embed"] = torch.cat([positions[:, chosen], grid], dim=1)
     weights.update(source)

@@ -74,7 +74,8 @@ class AST(BaseNet):
     ``(n_windows, n_outputs)``. Patches number ``((n - patch_size) // stride + 1)`` over
     each axis, 12 x 101 for 128 frequencies and 1024 steps; what is left over at the end
     is not seen. The paper scales spectrograms to mean 0 and standard deviation 0.5.
-    Weights are drawn at random; see :func:`hmsklearn.nets.load_vit_weights`.
+    Weights are drawn at random; :func:`hmsklearn.nets.load_vit_weights` takes those of
+    vision transformers and of ASTs that were trained on AudioSet.
 
     References
     ----------

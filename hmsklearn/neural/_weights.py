@@ -17,6 +17,7 @@ from hmsklearn.nets import (
     convert_pytorchvideo_state,
     load_vit_weights,
 )
+from hmsklearn.nets._ast_names import is_hugging_face_ast
 from hmsklearn.neural._weight_files import find_files, read_state
 from hmsklearn.neural._weight_fit import (
     adapt_input_channels,
@@ -96,7 +97,8 @@ def load_weights(
     A file may hold the state dict of the net, of the module around it, of the model of
     timm in it, or a checkpoint with one of these. In the layout of their authors are
     read what timm converts, the X3D of PyTorchVideo for :class:`hmsklearn.nets.X3D`
-    and vision transformers of timm for :class:`hmsklearn.nets.AST`.
+    and, for :class:`hmsklearn.nets.AST`, vision transformers of timm and the AST of
+    Transformers.
 
     A net that has models of timm inside takes weights of timm for these:
     ``"pretrained"`` for all, a file if it fits all, a folder with one file for each, by
@@ -157,7 +159,8 @@ def _fit(
     body: nn.Module, state: dict[str, torch.Tensor], what: str, caller: str
 ) -> None:
     """Load a state dict in any layout that is known for a net."""
-    if isinstance(body, AST) and "patch_embed.proj.weight" in state:
+    of_ast = "patch_embed.proj.weight" in state or is_hugging_face_ast(state)
+    if isinstance(body, AST) and of_ast:
         try:
             load_vit_weights(body, state)
         except ValueError as error:

@@ -4,6 +4,7 @@ import torch
 from timm.models.vision_transformer import Block
 
 from hmsklearn.nets import AST, create_net, load_vit_weights, net_config
+from hmsklearn.neural._weights import load_weights
 
 
 def n_parameters(width, n_patches, *, depth=12, n_chans=1, n_outputs=6, patch=16):
@@ -272,3 +273,123 @@ class TestVitWeights:
         vit = self.vit("vit_tiny_patch16_224", img_size=(96, 64))
         with pytest.raises(ValueError, match="25 position embeddings are not those"):
             load_vit_weights(self.net(), vit.state_dict())
+
+
+class TestWeightsOfSounds:
+    """Names and sizes of Transformers' ASTForAudioClassification."""
+
+    def state(self, width=12, n_blocks=2, n_patches=12 * 101):
+        start, sizes = "audio_spectrogram_transformer.", {}
+        for name in ("cls_token", "distillation_token"):
+            sizes[f"{start}embeddings.{name}"] = (1, 1, width)
+        positions = (1, n_patches + 2, width)
+        sizes[f"{start}embeddings.position_embeddings"] = positions
+        layers = {f"{start}embeddings.patch_embeddings.projection": (width, 1, 16, 16)}
+        for i in range(n_blocks):
+            block = f"{start}encoder.layer.{i}."
+            for name in ("query", "key", "value"):
+                layers[f"{block}attention.attention.{name}"] = (width, width)
+            layers[f"{block}attention.output.dense"] = (width, width)
+            layers[f"{block}intermediate.dense"] = (4 * width, width)
+            layers[f"{block}output.dense"] = (width, 4 * width)
+            layers[f"{block}layernorm_before"] = layers[f"{block}layernorm_after"] = (
+                width,
+            )
+        layers[f"{start}layernorm"] = layers["classifier.layernorm"] = (width,)
+        layers["classifier.dense"] = (527, width)
+        for name, size in layers.items():
+            sizes[f"{name}.weight"], sizes[f"{name}.bias"] = size, size[:1]
+        generator = torch.Generator().manual_seed(0)
+        return {k: 0.3 * torch.randn(s, generator=generator) for k, s in sizes.items()}
+
+    def net(self, size=(128, 1024), **params):
+        return AST(1, 6, size, **{"embed_dim": 12, "depth": 2, "n_heads": 3, **params})
+
+    def test_features_are_those_of_its_formula(self):
+        state, net = self.state(), self.net().eval()
+        head = net.head.weight.clone()
+        load_vit_weights(net, state)
+        assert torch.equal(net.head.weight, head)
+        functional = torch.nn.functional
+
+        def get(name):
+            name = f"audio_spectrogram_transformer.{name}"
+            return state[f"{name}.weight"], state[f"{name}.bias"]
+
+        def norm(x, name):
+            return functional.layer_norm(x, (12,), *get(name), eps=1e-6)
+
+        x = torch.randn(2, 1, 128, 1024, generator=torch.Generator().manual_seed(1))
+        start = "audio_spectrogram_transformer.embeddings."
+        weight, bias = get("embeddings.patch_embeddings.projection")
+        patches = functional.conv2d(x, weight, bias, stride=10).flatten(2)
+        tokens = [
+            state[f"{start}{name}"] for name in ("cls_token", "distillation_token")
+        ]
+        x = torch.cat([*(t.expand(2, 1, 12) for t in tokens), patches.mT], dim=1)
+        x = x + state[f"{start}position_embeddings"]
+        for i in range(2):
+            block = f"encoder.layer.{i}."
+            y = norm(x, f"{block}layernorm_before")
+            heads = (
+                functional.linear(y, *get(f"{block}attention.attention.{name}"))
+                for name in ("query", "key", "value")
+            )
+            q, k, v = (h.reshape(2, -1, 3, 4).transpose(1, 2) for h in heads)
+            weights = torch.softmax(q @ k.mT / 4**0.5, dim=-1)
+            y = (weights @ v).transpose(1, 2).flatten(2)
+            x = x + functional.linear(y, *get(f"{block}attention.output.dense"))
+            y = norm(x, f"{block}layernorm_after")
+            y = functional.linear(y, *get(f"{block}intermediate.dense"))
+            x = x + functional.linear(functional.gelu(y), *get(f"{block}output.dense"))
+        pooled = norm(x, "layernorm")[:, :2].mean(dim=1)
+        expected = functional.layer_norm(
+            pooled,
+            (12,),
+            state["classifier.layernorm.weight"],
+            state["classifier.layernorm.bias"],
+        )
+        with torch.no_grad():
+            torch.testing.assert_close(
+                net.forward_features(
+                    torch.randn(
+                        2, 1, 128, 1024, generator=torch.Generator().manual_seed(1)
+                    )
+                ),
+                expected,
+                rtol=1e-4,
+                atol=1e-5,
+            )
+
+    def test_shorter_spectrograms_take_the_middle(self):
+        state, net = self.state(), self.net((128, 256))
+        load_vit_weights(net, state)
+        name = "audio_spectrogram_transformer.embeddings.position_embeddings"
+        grid = state[name][0, 2:].reshape(12, 101, 12)
+        assert net.grid_size == (12, 25)
+        mine = net.pos_embed[0, 2:].reshape(12, 25, 12)
+        assert torch.equal(mine, grid[:, 38:63])
+
+    def test_files_of_weights(self, tmp_path):
+        path = tmp_path / "ast.pt"
+        torch.save(self.state(), path)
+        net, same = self.net(), self.net()
+        load_weights(net, str(path), name="ast_base", caller="test")
+        load_vit_weights(same, self.state())
+        for key, value in same.state_dict().items():
+            if not key.startswith("head."):
+                assert torch.equal(net.state_dict()[key], value), key
+
+    def test_another_stride(self):
+        with pytest.raises(ValueError, match="1212 patches do not fill 15 rows"):
+            load_vit_weights(self.net(stride=8), self.state())
+
+    def test_incomplete(self):
+        state = self.state()
+        gone = "encoder.layer.1.attention.attention.key.weight"
+        del state[f"audio_spectrogram_transformer.{gone}"]
+        with pytest.raises(ValueError, match=r"key'\] are missing for blocks\.1"):
+            load_vit_weights(self.net(), state)
+        state = self.state(n_blocks=1)
+        with pytest.raises(ValueError, match=r"blocks\.1\.norm1\.weight is missing"):
+            load_vit_weights(self.net(), state)

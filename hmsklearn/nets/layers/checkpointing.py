@@ -40,6 +40,13 @@ def _contexts(block: nn.Module) -> tuple[Any, Any]:
     return contextlib.nullcontext(), _spare_statistics(block)
 
 
+def _options(block: nn.Module) -> dict[str, Any]:
+    # Compiled graphs write statistics in the forward pass alone and take no contexts.
+    if torch.compiler.is_compiling():
+        return {}
+    return {"context_fn": partial(_contexts, block)}
+
+
 def checkpoint_sequential(
     blocks: Iterable[nn.Module], x: torch.Tensor, *, enabled: bool
 ) -> torch.Tensor:
@@ -62,7 +69,8 @@ def checkpoint_sequential(
 
     Notes
     -----
-    Outputs, gradients and running statistics equal those of the plain run.
+    Outputs, gradients and running statistics equal those of the plain run, compiled by
+    ``torch.compile`` or not.
 
     References
     ----------
@@ -76,12 +84,7 @@ def checkpoint_sequential(
     """
     for block in blocks:
         if enabled and block.training and torch.is_grad_enabled():
-            x = checkpoint(
-                block,
-                x,
-                use_reentrant=False,
-                context_fn=partial(_contexts, block),
-            )
+            x = checkpoint(block, x, use_reentrant=False, **_options(block))
         else:
             x = block(x)
     return x

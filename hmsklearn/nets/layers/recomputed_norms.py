@@ -32,6 +32,8 @@ def _lend_copies(module: nn.Module, _inputs: Any) -> None:
 
 
 def _take_back(module: nn.Module, _inputs: Any, _output: Any) -> None:
+    if torch.compiler.is_compiling():
+        return
     kept = module.__dict__.pop(_KEPT, None)
     if kept is not None:
         module._buffers.update(kept)
