@@ -17,6 +17,7 @@ from hmsklearn.imaging import (
     ImageStandardizer,
     ImageTiler,
     PlaneContrast,
+    ViewUnion,
     WaveformImager,
     WaveformPlotter,
     WindowUnion,
@@ -131,8 +132,17 @@ PIPELINES = {
 INSTANCES = [
     case
     for case in CASES
-    if case.kind in ("windows", "images") and hasattr(case.estimator_class, "transform")
+    if case.kind in ("windows", "images")
+    and hasattr(case.estimator_class, "transform")
+    and case.estimator_class is not ViewUnion  # gives views, not windows
 ]
+
+
+def test_a_union_of_views_is_no_frontend():
+    union = ViewUnion([("eeg", "passthrough"), ("slow", Decimator(2))])
+    with pytest.raises(ValueError, match="not a tensor with"):
+        Frontend(union, (4, 200))
+
 
 over_instances = pytest.mark.parametrize(
     "case", INSTANCES, ids=[f"{c.path}-{i}" for i, c in enumerate(INSTANCES)]
