@@ -18,6 +18,8 @@ import pytest
 import torch
 from sklearn.base import clone
 
+from hmsklearn.nets.layers import GeM
+from hmsklearn.nets.layers import create_pool
 from hmsklearn.neural import (
     DecayingVoteWeight,
     ImageClassifier,
@@ -860,8 +862,99 @@ def test_training(entry, votes):
     assert torch.isfinite(loss(torch.zeros(60, 6), fractions))
 
 
+def named(solution):
+    [entry] = [entry for entry in PUBLISHED if entry.solution == solution]
+    return entry
+
+
 def test_symmetric_net_has_the_published_number_of_weights():
-    [entry] = [entry for entry in PUBLISHED if entry.solution == "4b"]
-    body = body_on_meta(entry)
+    body = body_on_meta(named("4b"))
     n_params = sum(parameter.numel() for parameter in body.encoder.parameters())
     assert n_params == 863_504
+
+
+@pytest.mark.parametrize(
+    ("solution", "dropout", "drop_path"),
+    [
+        ("2nd: x3d-l", {0.5}, 0.0),
+        ("2nd: raw hgnetb5", {0.5}, 0.0),
+        ("2nd: doublehead", {0.5}, 0.0),
+        ("3rd: cfg_1", {0.2}, 0.2 * 22 / 23),
+        ("3rd: cfg_5b", {0.3}, 0.2 * 18 / 19),
+        ("4t: 2.5-D", {0.5}, 0.2),
+        ("4t: tiny_vit", {0.5}, 0.2),
+        ("4t: convnext_large", {0.5}, 0.3),
+        ("5m: convnext_small", {0.5}, 0.0),
+        ("5k: tiles", {0.1, 0.2}, 0.2 * 25 / 26),
+    ],
+)
+def test_rates_reach_the_net(solution, dropout, drop_path):
+    entry = named(solution)
+    body = body_on_meta(entry)
+    if entry.estimator.head:
+        with torch.device("meta"):
+            body.reset_head(6, **entry.estimator.head)
+    found = {part.p for part in body.modules() if isinstance(part, torch.nn.Dropout)}
+    assert found - {0.0} == dropout
+    rates = [
+        part.drop_prob or 0.0
+        for part in body.modules()
+        if type(part).__name__.startswith("DropPath")
+    ]
+    # They rise from block to block; in timm the EfficientNets end one block too early.
+    assert max(rates, default=0.0) == pytest.approx(drop_path)
+
+
+@pytest.mark.parametrize(
+    ("solution", "exponent", "learns"),
+    [
+        ("3rd: cfg_1", 3.0, True),
+        ("5k: tiles", 3.0, False),
+        ("SETI 3rd: tf_efficientnet_b1", 4.0, False),
+    ],
+)
+def test_exponent_of_the_pooling(solution, exponent, learns):
+    # A small net in the place of the large one, with the pooling of that one.
+    clf = clone(named(solution).estimator)
+    clf.set_params(backbone="test_efficientnet", attention=None, stem=None)
+    net = clf._new_net(
+        np.zeros((1, 3, 64, 64), np.float32),
+        SimpleNamespace(classes=np.arange(6)),
+        "cpu",
+    )
+    body = net.factory(**net.factory_params)
+    [pool] = [part for part in body.modules() if isinstance(part, GeM)]
+    assert pool.p.item() == exponent
+    assert isinstance(pool.p, torch.nn.Parameter) == learns
+
+
+def test_widths_of_the_4th_place():
+    entry = named("4y: 1-D")
+    body = body_on_meta(entry)
+    with torch.device("meta"):
+        body.reset_head(6, **entry.estimator.head)
+    maps = []
+    for stage in [body.encoder.stem, *body.encoder.stages]:
+        stage.register_forward_hook(lambda part, args, out: maps.append(out.shape[1]))
+    body.eval()(torch.zeros(1, 16, 1920, device="meta"))
+    assert maps == [64, 96, 128, 192, 256, 384]
+    assert body.head.hidden[0].out_features == 384
+
+
+def test_heads_of_two_populations():
+    entry = named("10th: mixnet_xl")
+    body = body_on_meta(entry)
+    with torch.device("meta"):
+        body.reset_head(6, **entry.estimator.head)
+    assert body.head.vote_threshold == 10
+    assert body.head.linear_few.weight.shape == body.head.linear.weight.shape
+
+
+def test_the_3rd_place_of_seti_pools_with_the_exponent_4():
+    entries = [entry for entry in PUBLISHED if entry.solution.startswith("SETI 3rd")]
+    assert len(entries) == 4
+    for entry in entries:
+        # A buffer of one number, which the meta device does not hold.
+        pool = entry.estimator._architecture(entry.shape, 6)[1]
+        assert create_pool(pool["pool"], 8, **pool["pool_params"]).pool.p.item() == 4.0
+        assert body_on_meta(entry).pool.name == "gem"
