@@ -145,6 +145,7 @@ class TestConventions:
             "drop_path_rate",
             "backbone_params",
             "pool",
+            "pool_params",
             "stem",
             "stem_stride",
             "attention",
