@@ -30,15 +30,15 @@ class VoteHead(nn.Module):
         Two populations: windows with fewer votes than this train a head of their own,
         and predictions come from the head of the others.
 
-    Raises
-    ------
-    ValueError
-        If a parameter is not usable.
-
     Attributes
     ----------
     together : bool
         Whether all windows train the head that predicts; False at first.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not usable.
 
     Notes
     -----
@@ -61,6 +61,8 @@ class VoteHead(nn.Module):
     --------
     >>> head = VoteHead(8, 6, drop_rate=0.5, n_samples=5, vote_threshold=10)
     >>> head(torch.zeros(3, 8), total_votes=torch.tensor([3.0, 12.0, 14.0])).shape
+    torch.Size([3, 5, 6])
+    >>> head.eval()(torch.zeros(3, 8)).shape
     torch.Size([3, 6])
     """
 
