@@ -55,6 +55,10 @@ class Mixup(PartnerAugmentation):
     meant for binary cross-entropy, which takes each class for itself. NaN in a window
     spoils what is mixed with it.
 
+    Where windows have weights, each of the two targets counts by its share times its
+    weight, so that a row teaches its label as much as it does unmixed, and one of
+    weight zero not at all. CutMix, TimeCutMix and ManifoldMixup do the same.
+
     References
     ----------
     H. Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018.
