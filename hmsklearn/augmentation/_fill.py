@@ -24,7 +24,7 @@ def check_fill(fill: Any, *, caller: str) -> None:
 
 def blanked(x: torch.Tensor, mask: torch.Tensor, fill: float | str) -> torch.Tensor:
     """Put a number, or the mean of each plane or channel, where a mask is True."""
-    if fill != "mean":
+    if not isinstance(fill, str):
         return x.masked_fill(mask, fill)
     wide = x if x.dtype == torch.float64 else x.float()
     axes = (-1,) if x.ndim == 3 else (-2, -1)

@@ -112,8 +112,8 @@ def restore_callback(
         return []
     lost = list(saved["lost"])
     for name, state in saved["states"].items():
-        value = getattr(callback, name, None)
-        if _has_state(value):
+        value: Any = getattr(callback, name, None)
+        if value is not None and _has_state(value):
             value.load_state_dict(state)
         else:
             lost.append(name)

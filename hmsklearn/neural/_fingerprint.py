@@ -104,8 +104,8 @@ def _text_of(value: Any, within: tuple[int, ...] = ()) -> str:
         data = np.ascontiguousarray(value).tobytes()
         return f"{value.shape}{value.dtype}{hashlib.sha256(data).hexdigest()}"
     if isinstance(value, torch.Tensor):
-        data = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        return f"{tuple(value.shape)}{value.dtype}{text(data.numpy())}"
+        raw = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        return f"{tuple(value.shape)}{value.dtype}{text(raw.numpy())}"
     if isinstance(value, (pd.DataFrame, pd.Series, pd.Index)):
         # Their own text leaves out the middle.
         return str(joblib.hash(value))
