@@ -68,6 +68,7 @@ class ImageClassifier(BaseNeuralClassifier):
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(24) % 2
     >>> X = rng.standard_normal((24, 1, 32, 32)).astype("float32")

@@ -67,12 +67,16 @@ class VideoClassifier(BaseNeuralClassifier):
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(16) % 2
     >>> X = rng.standard_normal((16, 1, 4, 32, 32)).astype("float32")
     >>> X[y == 1, :, :, :16] += 2.0
-    >>> clf = VideoClassifier("x3d_xs", classes="infer", max_epochs=4, batch_size=4,
-    ...                       lr=1e-3, random_state=0)
+    >>> small = {"backbone": "test_resnet", "n_blocks": 2, "width": 16,
+    ...          "drop_rate": 0.0}
+    >>> clf = VideoClassifier(
+    ...     "encoder_2_5d", architecture_params=small, classes="infer",
+    ...     max_epochs=10, batch_size=4, lr=3e-3, random_state=0)
     >>> clf.fit(X, y).predict(X[:4])
     array([0, 1, 0, 1])
     """

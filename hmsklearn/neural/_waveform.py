@@ -67,6 +67,7 @@ class WaveformClassifier(BaseNeuralClassifier):
     --------
     Two kinds of waves in noise:
 
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(24) % 2
     >>> t = np.arange(100) / 100

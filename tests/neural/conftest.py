@@ -1,3 +1,4 @@
+import signal
 import sys
 from pathlib import Path
 
@@ -45,6 +46,14 @@ class Simulated:
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = self.fractions * np.log(self.fractions / mean)
         return np.nansum(terms, axis=1).mean()
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """Have Ctrl-C mean what it means at a terminal: jobs of a shell may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
