@@ -26,6 +26,12 @@ from hmsklearn.votes import VOTE_COLUMNS
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
+# The real files have no votes for some patterns, and few windows.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*no window to train on has a vote"),
+    pytest.mark.filterwarnings("ignore:.*is larger than the data"),
+]
+
 
 @pytest.fixture(scope="module")
 def quickstart():

@@ -40,6 +40,12 @@ def refuse(*args, **kwargs):
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 """
 
+# Few windows have no votes for some patterns, and are less than a batch.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*no window to train on has a vote"),
+    pytest.mark.filterwarnings("ignore:.*is larger than the data"),
+]
+
 
 @pytest.fixture(scope="module")
 def fitted(hms_root):
