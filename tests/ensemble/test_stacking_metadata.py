@@ -320,6 +320,7 @@ def test_neural_members_take_routed_groups():
     net = WaveformClassifier(
         architecture_params={"width": 8, "gru_hidden": 0},
         max_epochs=1,
+        batch_size=4,
         random_state=0,
         device="cpu",
     )
