@@ -115,7 +115,7 @@ def single(data):
 class Spy(BaseAugmentation):
     """Change nothing and keep what was seen."""
 
-    seen: list = []  # noqa: RUF012: estimators are cloned, what was seen must stay
+    seen: list = []  # of the class: estimators are cloned, what was seen must stay
 
     def __init__(self, after_frontend=False):
         super().__init__(p=1.0)
