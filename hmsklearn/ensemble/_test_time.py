@@ -1,0 +1,570 @@
+"""TestTimeAugmenter: one classifier that looks at every window in several ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from hmsklearn._compat import routing_enabled, safe_indexing
+from hmsklearn._params import check_choice
+from hmsklearn.ensemble._blender import KLBlender
+from hmsklearn.ensemble._tta_places import Place, before_place, find_place, predict_each
+from hmsklearn.ensemble._tta_registry import (
+    TEST_TIME_SCHEMES,
+    Entry,
+    Surroundings,
+    parse_entries,
+)
+from hmsklearn.ensemble._tta_transforms import (
+    Identity,
+    Transform,
+    label_transform,
+    naming_transform,
+)
+from hmsklearn.ensemble._tta_weights import (
+    LogPool,
+    check_transform_weights,
+    fit_transform_weights,
+    log_proba,
+    unseen_proba,
+)
+from hmsklearn.metrics import check_weight, kl_divergence
+from hmsklearn.model_selection._folds import (
+    check_can_predict_proba,
+    check_estimator_proba,
+)
+from hmsklearn.model_selection._splits import count_rows, resolve_splits
+from hmsklearn.votes import check_votes
+
+__all__ = ["TestTimeAugmenter"]
+
+_AVERAGES = ("probability", "log")
+
+# Number, place and transform of each prediction.
+_Work = list[tuple[int, Place, Transform]]
+
+
+class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Average a classifier's predictions over changed versions of every window.
+
+    The classifier is fitted on the data as they are. At prediction it sees each
+    window several times, for instance as it is and mirrored, and the probabilities
+    are averaged with weights.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier with ``predict_proba``, often a pipeline. One that is fitted
+        already is wrapped in :class:`sklearn.frozen.FrozenEstimator`: it is used as it
+        is, and ``fit`` only checks, or finds the weights.
+    transforms : list or str, default=("identity", "left_right_mirror")
+        What is done to the windows, or the name of a published combination with its
+        weights (:data:`TEST_TIME_SCHEMES`). Each entry is a name out of
+        :data:`TEST_TIME_TRANSFORMS` (``"mirror"`` and ``"time_flip"`` are short for
+        two of them), a tuple of a name and a dict of parameters (or of a name and the
+        number that matters: ``("shift", 2.0)``, ``("segment", 0)``), an augmentation
+        that is one of these, a function of the windows, or a list of these, applied in
+        turn.
+    weights : None, "fit" or array-like of shape (n_transforms,), default=None
+        Weight of each transform; they are divided by their sum. None are equal
+        weights, or those of the combination. ``"fit"`` finds those with the smallest
+        KL divergence, out of fold.
+    average : {"probability", "log"}, default="probability"
+        Whether probabilities are averaged, or their logarithms, which is what
+        averaging logits does.
+    step : str, default=None
+        Name of the step of a pipeline in front of which the windows are changed; what
+        stands before it runs once. ``"union__view"`` and ``"union__view__step"`` are
+        places inside one view of a union, whose other views stay as they are. None
+        changes `X` itself. A transform may have a ``"step"`` of its own among its
+        parameters.
+    montage : str, Montage, Flip, sequence or dict by view, default=None
+        What the channels are where the windows are changed, for mirrors, as in
+        :class:`hmsklearn.augmentation.LeftRightMirror`.
+    ch_names : sequence of str or dict by view, default=None
+        The same by the names of electrodes, derivations (``"Fp1-F7"``) or chains
+        (``"LL"``). Without both, the steps in front of `step` are asked.
+    sfreq : float or dict of str to float, default=200.0
+        Samples (of images, columns) a second, for shifts.
+    cv : None, int, splitter or iterable of (train, test), default=None
+        Folds for ``weights="fit"``, see
+        :func:`hmsklearn.model_selection.oof_predict_proba`.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted classifier.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels in column order.
+    transform_names_ : list of str
+        Names of the transforms, each another.
+    weights_ : ndarray of shape (n_transforms,)
+        Weights of the transforms; they sum to one. What has none is not computed.
+    transform_kl_ : dict of str to float
+        Divergence of the unseen rows under each transform alone; only with
+        ``weights="fit"``.
+    kl_ : float
+        Divergence of the average, cross-fitted: the rows of each fold are averaged
+        with weights of the other folds; only with ``weights="fit"``.
+    kl_in_sample_ : float
+        Divergence of the average on the rows that the weights were found on; only
+        with ``weights="fit"``.
+    n_features_in_ : int
+        What the classifier saw; only where it tells.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``: for an unknown transform, step or channel, for weights that are
+        none, and for windows that a transform does not suit.
+
+    See Also
+    --------
+    StackingKLClassifier : Averages different classifiers.
+    hmsklearn.augmentation : Random changes in training.
+
+    Notes
+    -----
+    `X` goes to the classifier as it is, and where the windows are changed it is
+    ``(n_windows, n_channels, n_times)`` signals, ``(n_windows, n_planes, height,
+    width)`` images with the time on the width, films with one axis more, or
+    :class:`~hmsklearn.views.WindowViews`, whose views are all changed alike unless a
+    transform names some in ``views``. Rows of ``train.csv`` have no time axis: name
+    the step behind the reader in `step`. NaN moves with its sample.
+
+    Shifts and segments take real samples: ``("shift", 2.0)`` gives the longest part of
+    the window whose middle is 2 s later, so that a crop behind it
+    (:class:`hmsklearn.preprocessing.CentreCrop`) cuts 2 s later. Where a classifier
+    insists on the length of its training windows, as neural ones do, and crops them
+    itself, ``{"ends": "edge"}`` keeps the length; what is filled in at one end must
+    then be cropped away.
+
+    One changed copy of the windows exists at a time, none for cut shifts and segments
+    and for ``"identity"``. Probabilities are clipped at 1e-15 before their logarithm is
+    taken. Everything is float64 from there on.
+
+    ``groups`` keep patients whole in the folds of ``weights="fit"`` and reach the
+    classifier's ``fit`` where it takes them; a pipeline's step gets them as
+    ``fit(..., net__groups=g)``, or by metadata request where routing is on. The same
+    goes for `sample_weight`, which also weighs the rows in the search for weights.
+
+    References
+    ----------
+    HMS, discussion 480775 (test-time augmentation). Mirror: 2nd place (492254), 5th
+    (492652), 15th, which turns front to back too. Time reversed: 4th (492240). Five
+    parts of 10 s weighted .05, .2, .5, .2, .05, averaged as logits: 5th (492652). The
+    10 s view moved by 2 s either way: 6th (492619). Three flips: 7th (492281).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hmsklearn.ensemble import TestTimeAugmenter
+    >>> from hmsklearn.testing import ChannelPowerClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(40, 2, 100))
+    >>> y = np.arange(40) % 2
+    >>> X[y == 1, 0] *= 2.0
+    >>> clf = ChannelPowerClassifier(classes="infer")
+    >>> both = TestTimeAugmenter(clf, ["identity", "mirror"], ch_names=["T3", "T4"])
+    >>> both.fit(X, y).weights_.tolist(), both.transform_names_
+    ([0.5, 0.5], ['identity', 'left_right_mirror'])
+    >>> mirrored = X[:, [1, 0]]
+    >>> proba = both.predict_proba(X[:3])
+    >>> bool(np.allclose(proba, both.predict_proba(mirrored[:3])))
+    True
+    """
+
+    # What pytest would take for a class of tests, by its name.
+    __test__ = False
+
+    # The inner splits ask for the groups wherever metadata is routed.
+    __metadata_request__fit = {"groups": True}
+
+    def __init__(
+        self,
+        estimator: Any,
+        transforms: Any = ("identity", "left_right_mirror"),
+        *,
+        weights: Any = None,
+        average: str = "probability",
+        step: str | None = None,
+        montage: Any = None,
+        ch_names: Any = None,
+        sfreq: Any = 200.0,
+        cv: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.transforms = transforms
+        self.weights = weights
+        self.average = average
+        self.step = step
+        self.montage = montage
+        self.ch_names = ch_names
+        self.sfreq = sfreq
+        self.cv = cv
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        groups: Any = None,
+        sample_weight: Any = None,
+        **fit_params: Any,
+    ) -> TestTimeAugmenter:
+        """Fit the classifier on the data as they are, and find the weights.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, list or WindowViews
+            The rows.
+        y : array-like of shape (n, n_classes) or (n,)
+            Votes, fractions or labels, as the classifier takes them. A frozen one with
+            given weights needs none.
+        groups : array-like of shape (n,), optional
+            Group of each row, usually the patient, kept whole by the folds of
+            ``weights="fit"``.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows.
+        **fit_params : dict
+            Further arguments of the classifier's ``fit``.
+
+        Returns
+        -------
+        self : TestTimeAugmenter
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is unusable, or a transform does not suit the windows.
+        TypeError
+            If the classifier gives no probabilities or takes no weights.
+        """
+        name = type(self).__name__
+        check_can_predict_proba(self.estimator, f"{name}: estimator")
+        check_choice(self.average, "average", _AVERAGES, caller=name)
+        entries, weights = self._entries(name)
+        places = self._places(entries, name)
+        n_rows = count_rows(X, caller=name)
+        weight = check_weight(sample_weight, n_rows, name)
+        params = self._route(groups, weight, fit_params)
+        for stale in ("transform_kl_", "kl_", "kl_in_sample_"):
+            # Only some fits set these; an earlier one's must not stay.
+            self.__dict__.pop(stale, None)
+        self.transform_names_ = [entry.label for entry in entries]
+
+        first = safe_indexing(X, [0]) if n_rows else None
+        # None where something in front of a place must learn before it can be asked.
+        work = self._build(self.estimator, first, entries, places)
+        if weights is None:
+            weights = self._find_weights(
+                X, y, groups, weight, params, entries, places, work
+            )
+        self.estimator_ = clone(self.estimator).fit(X, y, **params)
+        self.classes_ = np.asarray(self.estimator_.classes_)
+        self.weights_ = weights
+        self._work = work or self._build_behind(self.estimator_, first, entries, places)
+        self._try_each(first)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Average the probabilities under all transforms.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, list or WindowViews
+            The rows, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Probabilities, columns in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        used = [item for item in self._work if self.weights_[item[0]] > 0]
+        total: Any = 0.0
+        for number, proba in self._each(self.estimator_, X, used):
+            term = proba if self.average == "probability" else log_proba(proba)
+            total = total + self.weights_[number] * term
+        if self.average == "log":
+            return softmax(total, axis=1)
+        # Weights that sum to one up to rounding can lift a certain class above one.
+        return np.minimum(total, 1.0)
+
+    def predict_proba_by_transform(self, X: Any) -> np.ndarray:
+        """Predict under each transform alone.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, list or WindowViews
+            The rows, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, n_transforms, n_classes)
+            Probabilities in the order of ``transform_names_``: what
+            :class:`KLBlender` takes, with a transform for a model.
+        """
+        check_is_fitted(self)
+        return self._stack(self.estimator_, X, self._work)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Name the most probable class.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, list or WindowViews
+            The rows, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels out of ``classes_``.
+        """
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Negative KL divergence; greater is better.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, list or WindowViews
+            The rows.
+        y : array-like of shape (n, n_classes) or (n,)
+            Votes, fractions or labels.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The negative divergence in nat.
+        """
+        proba = self.predict_proba(X)
+        return -float(
+            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
+        )
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Describe which metadata ``fit`` takes and passes on.
+
+        Returns
+        -------
+        MetadataRouter
+            The estimator as a consumer of `groups` and `sample_weight`, and as a
+            router to the classifier's ``fit``.
+        """
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=to_fit)
+
+    @property
+    def n_features_in_(self) -> int:
+        """What the classifier saw in ``fit``."""
+        try:
+            return self.estimator_.n_features_in_
+        except AttributeError:
+            raise AttributeError(
+                f"{type(self).__name__} has no n_features_in_: it is not fitted, or "
+                "its classifier does not tell."
+            ) from None
+
+    def _entries(self, name: str) -> tuple[list[Entry], np.ndarray | None]:
+        """Return what to do, and the weights unless they are to be found."""
+        if self.montage is not None and self.ch_names is not None:
+            raise ValueError(
+                f"{name}: montage and ch_names both say what the channels are. Give "
+                "one of them."
+            )
+        given, default = self.transforms, None
+        if isinstance(given, str):
+            if given not in TEST_TIME_SCHEMES:
+                raise ValueError(
+                    f"{name}: transforms={given!r} is no published combination. Known "
+                    f"are {list(TEST_TIME_SCHEMES)}; a single transform is given as a "
+                    "list."
+                )
+            given, default = TEST_TIME_SCHEMES[given]
+        entries = parse_entries(given, name)
+        weights = check_transform_weights(self.weights, default, len(entries), name)
+        return entries, weights
+
+    def _places(self, entries: list[Entry], name: str) -> list[Place]:
+        places = [
+            find_place(entry.step or self.step, self.estimator, name)
+            for entry in entries
+        ]
+        changed = [
+            place
+            for entry, place in zip(entries, places, strict=True)
+            if not entry.is_identity
+        ]
+        # As far behind as possible: what stands in front has run by then.
+        last = max(changed, default=Place())
+        return [
+            last if entry.is_identity and entry.step is None else place
+            for entry, place in zip(entries, places, strict=True)
+        ]
+
+    def _route(
+        self, groups: Any, weight: np.ndarray | None, fit_params: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Decide what reaches the classifier's ``fit``."""
+        if isinstance(self.estimator, FrozenEstimator):
+            return {}
+        name = type(self).__name__
+        if routing_enabled():
+            metadata = {"groups": groups, "sample_weight": weight, **fit_params}
+            given = {key: value for key, value in metadata.items() if value is not None}
+            return dict(process_routing(self, "fit", **given).estimator.fit)
+        params = dict(fit_params)
+        if groups is not None and has_fit_parameter(self.estimator, "groups"):
+            params.setdefault("groups", groups)
+        if weight is None or any(key.endswith("sample_weight") for key in params):
+            return params
+        if not has_fit_parameter(self.estimator, "sample_weight"):
+            raise TypeError(
+                f"{name}: fit of {type(self.estimator).__name__} takes no "
+                "sample_weight. Name the step of a pipeline that takes it "
+                "(step__sample_weight=...), or switch on scikit-learn's metadata "
+                "routing and request it there."
+            )
+        return {**params, "sample_weight": weight}
+
+    def _build(
+        self, estimator: Any, first: Any, entries: list[Entry], places: list[Place]
+    ) -> _Work | None:
+        """Make the transforms for their places and try each on one row."""
+        name = type(self).__name__
+        work = []
+        for number, (entry, place) in enumerate(zip(entries, places, strict=True)):
+            known = None, None
+            if first is not None:
+                found = before_place(place, estimator, first)
+                if found is None:
+                    return None
+                known = found
+            row, names = known
+            if hasattr(row, "iloc") and entry.needs_windows:
+                raise ValueError(
+                    f"{name}: transform {entry.label!r}: X is a "
+                    f"{type(row).__name__}, a table of rows without a time axis. "
+                    "Name in step the step of the pipeline before which there are "
+                    "windows, the one behind the reader."
+                )
+            montage = self.montage if self.montage is not None else self.ch_names
+            if montage is None:
+                montage = names
+            with naming_transform(name, entry.label):
+                transform = entry.build(Surroundings(montage, self.sfreq))
+            transform = label_transform(name, entry.label, transform)
+            if first is not None:
+                transform(row)
+            work.append((number, place, transform))
+        return work
+
+    def _build_behind(
+        self, fitted: Any, first: Any, entries: list[Entry], places: list[Place]
+    ) -> _Work:
+        """Make the transforms where what stands in front of them has learned."""
+        work = self._build(FrozenEstimator(fitted), first, entries, places)
+        assert work is not None  # nothing is left to learn
+        return work
+
+    def _each(
+        self, estimator: Any, X: Any, work: _Work
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        name = type(self).__name__
+        n_rows = count_rows(X, caller=name)
+        for number, proba in predict_each(estimator, X, work):
+            checked, _ = check_estimator_proba(estimator, proba, n_rows, name)
+            yield number, checked.astype(np.float64, copy=False)
+
+    def _stack(self, estimator: Any, X: Any, work: _Work) -> np.ndarray:
+        parts = dict(self._each(estimator, X, work))
+        return np.stack([parts[number] for number in range(len(work))], axis=1)
+
+    def _try_each(self, first: Any) -> None:
+        """Let the classifier see one row under each transform."""
+        for item in self._work:
+            number, _, transform = item
+            if isinstance(transform, Identity):
+                continue
+            try:
+                list(self._each(self.estimator_, first, [item]))
+            except (RuntimeError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{type(self).__name__}: the classifier cannot take what the "
+                    f"transform {self.transform_names_[number]!r} gives: {error} "
+                    "Shifts and segments suit classifiers that crop longer windows; "
+                    "{'ends': 'edge'} keeps the length of the windows."
+                ) from error
+
+    def _find_weights(
+        self,
+        X: Any,
+        y: Any,
+        groups: Any,
+        weight: np.ndarray | None,
+        params: dict[str, Any],
+        entries: list[Entry],
+        places: list[Place],
+        work: _Work | None,
+    ) -> np.ndarray:
+        """Find the weights with the smallest divergence on unseen rows."""
+        name = type(self).__name__
+        if y is None:
+            raise ValueError(
+                f"{name}: weights='fit' requires y to be passed, but the target y is "
+                "None. Give the votes that the weights are to suit, or the weights."
+            )
+
+        def predict(fitted: Any, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+            first = safe_indexing(rows, [0])
+            own = work or self._build_behind(fitted, first, entries, places)
+            return self._stack(fitted, rows, own), np.asarray(fitted.classes_)
+
+        splits = resolve_splits(self.cv, X, y, groups, caller=name)
+        proba, classes = unseen_proba(
+            self.estimator, X, y, splits, params, predict, name
+        )
+        votes = check_votes(
+            y, classes=classes.tolist(), n_windows=len(proba), caller=name
+        )
+        pool = LogPool if self.average == "log" else KLBlender
+        found = fit_transform_weights(
+            pool(classes=classes.tolist()), proba, votes, weight, splits
+        )
+        self.transform_kl_ = dict(
+            zip(self.transform_names_, found.transform_kl, strict=True)
+        )
+        self.kl_, self.kl_in_sample_ = found.kl, found.kl_in_sample
+        return found.weights
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        try:
+            inner = get_tags(self.estimator)
+        except (AttributeError, TypeError, ValueError):
+            # No estimator of scikit-learn: fit says what is wrong.
+            return tags
+        tags.input_tags = inner.input_tags
+        tags.non_deterministic = inner.non_deterministic
+        if inner.classifier_tags is not None:
+            tags.classifier_tags = inner.classifier_tags
+        tags.target_tags = inner.target_tags
+        tags.target_tags.required = True
+        return tags
