@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 
-from hmsklearn._compat import slice_fit_params
+from hmsklearn._compat import safe_indexing, slice_fit_params
 from hmsklearn.metrics import kl_divergence
 from hmsklearn.votes import Votes
 
@@ -58,6 +57,22 @@ class Target(NamedTuple):
         fractions = self.votes.fractions[rows]
         return float(kl_divergence(fractions, proba, sample_weight=weight))
 
+    def cut(self, rows: np.ndarray) -> Target:
+        """Take some of the rows.
+
+        Parameters
+        ----------
+        rows : ndarray
+            Row numbers.
+
+        Returns
+        -------
+        Target
+            Their votes and weights.
+        """
+        votes = Votes(self.votes.fractions[rows], self.votes.total_votes[rows])
+        return Target(votes, None if self.weight is None else self.weight[rows])
+
 
 class CrossFit(NamedTuple):
     """What :func:`cross_fit` gives.
@@ -67,7 +82,7 @@ class CrossFit(NamedTuple):
     proba : ndarray of shape (n_rows, n_classes)
         Blended probabilities of every row, by weights of the other folds.
     blenders : list of estimators
-        The fitted blender of every fold.
+        The fitted final estimator of every fold.
     """
 
     proba: np.ndarray
@@ -75,54 +90,59 @@ class CrossFit(NamedTuple):
 
 
 def cross_fit(
-    blender: Any,
+    blend: Any,
     oof: np.ndarray,
+    X: Any,
     target: Target,
     splits: list[tuple[np.ndarray, np.ndarray]],
     fit_params: Mapping[str, Any],
 ) -> CrossFit:
-    """Blend the rows of each fold by a blender fitted on the others.
+    """Blend the rows of each fold by a blend that was fitted on the others.
 
     Parameters
     ----------
-    blender : estimator
-        Cloned for every fold.
+    blend : Blend
+        What is fitted anew for every fold.
     oof : ndarray of shape (n_rows, n_members, n_classes)
         Out-of-fold probabilities of the members.
+    X : array-like, DataFrame, list or WindowViews
+        The rows; cut only where the blend looks at them.
     target : Target
         Votes and weights of the rows.
     splits : list of (ndarray, ndarray)
         Row numbers of the folds: the same that the members were fitted with, so
         that a group is on one side here as well.
     fit_params : mapping
-        Keyword arguments of the blender's ``fit``, cut by row.
+        Keyword arguments of the final estimator's ``fit``, cut by row.
 
     Returns
     -------
     CrossFit
-        Probabilities and blenders.
+        Probabilities and final estimators.
 
     Examples
     --------
     >>> from hmsklearn.ensemble import KLBlender
+    >>> from hmsklearn.ensemble._blend import Blend
     >>> from hmsklearn.votes import check_votes
     >>> y = [[3, 1], [1, 3], [2, 2], [4, 1]]
     >>> oof = np.full((4, 2, 2), 0.5)
     >>> first, last = np.array([0, 1]), np.array([2, 3])
     >>> splits = [(first, last), (last, first)]
     >>> target = Target(check_votes(y, classes="infer"), None)
-    >>> cross_fit(KLBlender(classes="infer"), oof, target, splits, {}).proba.tolist()
+    >>> blend = Blend(KLBlender(classes="infer"), classes=np.arange(2))
+    >>> cross_fit(blend, oof, None, target, splits, {}).proba.tolist()
     [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
     """
-    table = target.table
-    proba = np.empty(table.shape)
+    proba = np.empty(target.votes.fractions.shape)
     blenders = []
     for train, test in splits:
-        fitted = clone(blender).fit(
-            oof[train],
-            table[train],
-            **slice_fit_params(oof, params=fit_params, indices=train),
+        seen, asked = (
+            (safe_indexing(X, rows) if blend.takes_rows else None)
+            for rows in (train, test)
         )
-        proba[test] = fitted.predict_proba(oof[test])
-        blenders.append(fitted)
+        params = slice_fit_params(oof, params=fit_params, indices=train)
+        fitted = blend.fit(oof[train], seen, target.cut(train), params)
+        proba[test] = fitted.predict_proba(oof[test], asked)
+        blenders.append(fitted.final_estimator)
     return CrossFit(proba, blenders)

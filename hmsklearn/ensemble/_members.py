@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from hmsklearn.model_selection._folds import check_can_predict_proba
 
 __all__ = [
+    "check_fitted_members",
     "check_members",
     "columns_in_order",
     "split_fit_params",
@@ -91,6 +93,48 @@ def check_members(
     for name, estimator in members:
         check_can_predict_proba(estimator, f"{caller}: member {name!r}")
     return members
+
+
+def check_fitted_members(
+    members: list[tuple[str, Any]], classes: np.ndarray, caller: str
+) -> None:
+    """Check that members are fitted, on the stack's classes.
+
+    Parameters
+    ----------
+    members : list of (str, estimator)
+        The members.
+    classes : ndarray of shape (n_classes,)
+        The stack's classes.
+    caller : str
+        Name that starts the error messages.
+
+    Raises
+    ------
+    NotFittedError
+        If one is not fitted.
+    ValueError
+        If one has other classes.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> clf = DummyClassifier().fit([[0], [0]], ["a", "b"])
+    >>> check_fitted_members([("dummy", clf)], np.array(["b", "a"]), "doctest")
+    """
+    for name, estimator in members:
+        try:
+            check_is_fitted(estimator)
+        except NotFittedError as error:
+            raise NotFittedError(
+                f"{caller}: member {name!r}, {type(estimator).__name__}, is not "
+                "fitted, and cv='prefit' takes members as they are. Fit it first. "
+                "Where scikit-learn clones the stack, as cross_val_score does, wrap "
+                "it: sklearn.frozen.FrozenEstimator(member)."
+            ) from error
+        known = np.asarray(estimator.classes_)
+        nothing = np.empty((0, known.size))
+        columns_in_order(nothing, known, classes, f"{caller}: member {name!r}")
 
 
 def split_fit_params(

@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from hmsklearn._compat import routing_enabled, slice_fit_params
+from hmsklearn._compat import routing_enabled
+from hmsklearn._groups import check_groups, patients_of
+from hmsklearn._params import check_integer
+from hmsklearn.ensemble._blend import (
+    Blend,
+    blend_params,
+    check_takes_features,
+    taught_by_votes,
+)
 from hmsklearn.ensemble._blender import KLBlender
 from hmsklearn.ensemble._composition import MemberComposition
-from hmsklearn.ensemble._cross_fit import CrossFit, Target, cross_fit
-from hmsklearn.ensemble._fold_average import FoldAverage
+from hmsklearn.ensemble._cross_fit import Target
+from hmsklearn.ensemble._fold_store import record_folder
+from hmsklearn.ensemble._gain import answers_of_folds, estimate_gain
+from hmsklearn.ensemble._given_oof import check_given_folds, check_given_oof
+from hmsklearn.ensemble._learn import (
+    Learned,
+    Plan,
+    Rows,
+    blend_rows,
+    learn,
+    member_probabilities,
+)
 from hmsklearn.ensemble._members import (
+    check_fitted_members,
     check_members,
-    columns_in_order,
     split_fit_params,
     weighted_fit_params,
 )
+from hmsklearn.ensemble._nested_gain import nested_answers
+from hmsklearn.ensemble._prediction_features import check_prediction_features
+from hmsklearn.ensemble._table_of_folds import table_of_folds
+from hmsklearn.ensemble._upsample import check_upsample
 from hmsklearn.metrics import check_weight, kl_divergence
-from hmsklearn.model_selection._folds import (
-    Fold,
-    check_can_predict_proba,
-    check_estimator_proba,
-    in_row_order,
-    run_folds,
-)
+from hmsklearn.model_selection._folds import check_can_predict_proba
 from hmsklearn.model_selection._splits import (
     count_rows,
     fold_numbers,
@@ -44,8 +59,6 @@ from hmsklearn.model_selection._splits import (
 from hmsklearn.votes import check_votes, refuse_encoded_votes, resolve_classes
 
 __all__ = ["StackingKLClassifier"]
-
-_Splits = list[tuple[np.ndarray, np.ndarray]]
 
 
 class StackingKLClassifier(ClassifierMixin, MemberComposition):
@@ -64,10 +77,14 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         same rows.
     final_estimator : estimator, default=None
         The blender, fitted on probabilities of shape (n, n_members, n_classes);
-        None stands for ``KLBlender(classes=classes)``.
-    cv : None, int, splitter or iterable of (train, test), default=None
+        None stands for ``KLBlender(classes=classes)``. A classifier that does not say
+        (in its tags) that it takes three axes, as those of scikit-learn and XGBoost,
+        is put into a :class:`SoftLabelClassifier`.
+    cv : None, int, splitter, iterable of (train, test) or "prefit", default=None
         None stands for ``GroupKFold(5)`` where ``fit`` gets groups and ``KFold(5)``
-        where not, a number for that many folds of the same kind.
+        where not, a number for that many folds of the same kind. With ``"prefit"``
+        the members are fitted already, and ``fit(..., oof=...)`` gets what they
+        predicted out of fold.
     n_jobs : int, default=None
         Number of folds (and of refitted members) at a time, as in joblib. The result
         does not depend on it.
@@ -78,8 +95,34 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
     classes : "hms", "infer", None or sequence of labels, default="hms"
         Labels in column order, see :func:`hmsklearn.votes.resolve_classes`. Members
         with the same labels in another order are put into this one.
+    passthrough : bool, list of str, callable or transformer, default=False
+        Features of the rows for the final estimator. True takes the columns of a
+        table, or those of a DataFrame that are numbers and neither votes nor
+        identifiers; a list names columns, or views of several; a callable makes a
+        table of the rows; a transformer is fitted on the rows that the blend is fitted
+        on, in each fold anew. Columns that tell the votes are refused.
+    prediction_features : list of str, default=None
+        Features of the members' predictions for the final estimator: ``"mean"``,
+        ``"max"``, ``"min"``, ``"std"``, ``"delta"`` (largest less smallest) and
+        ``"count"`` (members whose favourite it is), each one number a class;
+        ``"entropy"`` of the mean, and ``"disagreement"``, the mean divergence of the
+        members from their mean.
+    upsample : None, "balanced" or dict of label to float, default=None
+        Factors by which votes for some classes count more in the fit of the blend: a
+        row weighs ``sum_k fraction_k * factor_k`` times as much. "balanced" gives all
+        classes the same sum. Divergences stay unweighted.
+    nested_cv : None, int, splitter or iterable of (train, test), default=None
+        Outer folds for `nested_gain_`. A whole stack is fitted in each, so it costs
+        (outer folds) x (members) x (inner folds + 1) more fits.
+    n_bootstrap : int, default=1000
+        Draws for the intervals of `gain_`; none with zero.
+    memory : None, str, path or joblib.Memory, default=None
+        Folder that keeps each finished fit of a member, so that a run that was
+        killed goes on where it was; see the notes.
     store_oof : bool, default=False
         Whether to keep the out-of-fold probabilities and the fold numbers.
+    random_state : int, RandomState or None, default=None
+        For the draws of the intervals of `gain_`. Members have their own.
     verbose : int, default=0
         Above zero, print a line for every member and fold: KL divergence, seconds.
 
@@ -93,7 +136,9 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         The blender, fitted on all out-of-fold predictions.
     weights_ : ndarray of shape (n_members,)
         The blender's weights, in the order of `estimators_` and of the keys of
-        `member_kl_`; only where the blender has weights.
+        `member_kl_`; only where the blender has one weight a member.
+    meta_features_ : list of str
+        Names of what the blender gets beside the probabilities, in order.
     classes_ : ndarray of shape (n_classes,)
         Class labels in column order.
     member_kl_ : dict of str to float
@@ -104,11 +149,21 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
     kl_in_sample_ : float
         Divergence of the stack with the final weights on the rows that they were
         found on. Lower than `kl_`, and not an estimate of anything to come.
+    gain_ : Bunch
+        What the blend gains, cross-fitted: divergences ``kl``, ``kl_best_member``
+        (chosen for each fold on the others) and ``kl_mean`` (the plain mean);
+        ``over_best_member`` and ``over_mean``, positive where the stack is better,
+        and ``over_best_member_interval``, ``over_mean_interval``, central 95 % of a
+        bootstrap over groups; ``folds``, a dict of the same by fold.
+    nested_gain_ : Bunch
+        The same from whole stacks that were fitted without the rows that they are
+        scored on; only with `nested_cv`.
     cv_results_ : dict of str to ndarray
         One entry a fold: ``n_rows``, ``kl`` of the stack (cross-fitted), and for
-        each member ``kl_<name>``, ``seconds_<name>`` and, where the blender has
-        weights, ``weight_<name>``. Made for ``pandas.DataFrame(stack.cv_results_)``. A
-        divergence is NaN where all rows of the fold have weight zero.
+        each member ``kl_<name>``, ``seconds_<name>`` (not with ``cv="prefit"``) and,
+        where the blender has one weight a member, ``weight_<name>``. Made for
+        ``pandas.DataFrame(stack.cv_results_)``. A divergence is NaN where all rows of
+        the fold have weight zero.
     oof_ : ndarray of shape (n, n_members, n_classes)
         Out-of-fold probabilities of the members; only with `store_oof`.
     folds_ : ndarray of shape (n,)
@@ -120,6 +175,7 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
     --------
     hmsklearn.model_selection.oof_predict_proba : The out-of-fold part alone.
     KLBlender : The blend alone, for probabilities that exist already.
+    SoftLabelClassifier : Any classifier, taught by votes.
 
     Notes
     -----
@@ -128,20 +184,35 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
     Nothing of either is kept, so a dump holds no training data.
 
     ``kl_`` compares blends honestly, but the members of the other folds have seen
-    the rows that it scores. An estimate without that last leak needs nesting:
-    ``cross_val_score(stack, X, y, groups=g, params={"groups": g},
+    the rows that it scores. An estimate without that last leak needs nesting: set
+    `nested_cv`, or call ``cross_val_score(stack, X, y, groups=g, params={"groups": g},
     cv=GroupKFold(5), scoring=kl_scorer)``; with metadata routing switched on,
     ``params={"groups": g}`` alone is right for both.
 
     Groups always decide the inner splits. They reach a member's ``fit`` only if it
     asks: by metadata request where routing is switched on, as
-    ``fit(..., mel__net__groups=g)`` where it is off. Weights of the rows enter the
+    ``fit(..., mel__net__groups=g)`` where it is off. They reach the blender's ``fit``
+    where it takes groups (with routing: requests them). Weights of the rows enter the
     members, the blend and all divergences; a member that takes none is an error.
+
+    With `memory`, what a fit depends on is its name on disk: class, parameters and
+    code or version of the member, versions of the packages below it, `X` and `y`,
+    the fold's rows, and what ``fit`` is given beside them. Rows of a DataFrame count
+    with their values and ``attrs``, not with the recordings that they point to. Where
+    any of it changes, the fit is done again; a finished one is read, bit for bit what
+    it was. A file that is damaged is fitted again, with a warning. Members without a
+    fixed `random_state` are read as they were drawn first. The files are pickles and
+    are never deleted; on a cluster the folder must be one that all workers see.
+
+    `n_jobs` goes through joblib, so ``with joblib.parallel_config(backend="dask")``
+    sends the fits to a Dask cluster (``pip install "hmsklearn[dask]"``).
 
     References
     ----------
     Wolpert, "Stacked generalization", Neural Networks 5 (1992). All top solutions
-    of HMS blend models of raw signals and of spectrograms in this way.
+    of HMS blend models of raw signals and of spectrograms in this way. Rare classes
+    are up-sampled in the blend of the 4th place (Kaggle discussion 492240); features
+    of the predictions are those of the 5th (492652).
 
     Examples
     --------
@@ -175,7 +246,14 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         n_jobs: int | None = None,
         refit: bool = True,
         classes: str | Sequence[Any] | None = "hms",
+        passthrough: Any = False,
+        prediction_features: Sequence[str] | None = None,
+        upsample: Any = None,
+        nested_cv: Any = None,
+        n_bootstrap: int = 1000,
+        memory: Any = None,
         store_oof: bool = False,
+        random_state: Any = None,
         verbose: int = 0,
     ) -> None:
         self.estimators = estimators
@@ -184,7 +262,14 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         self.n_jobs = n_jobs
         self.refit = refit
         self.classes = classes
+        self.passthrough = passthrough
+        self.prediction_features = prediction_features
+        self.upsample = upsample
+        self.nested_cv = nested_cv
+        self.n_bootstrap = n_bootstrap
+        self.memory = memory
         self.store_oof = store_oof
+        self.random_state = random_state
         self.verbose = verbose
 
     def fit(
@@ -193,6 +278,8 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         y: Any,
         groups: Any = None,
         sample_weight: Any = None,
+        oof: Any = None,
+        folds: Any = None,
         **fit_params: Any,
     ) -> StackingKLClassifier:
         """Fit the members out of fold, blend them, fit them on all rows.
@@ -208,6 +295,15 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
             Without them, the column ``patient_id`` of a DataFrame `X` that has one.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows.
+        oof : array-like, DataFrame or dict, optional
+            Only with ``cv="prefit"``: out-of-fold predictions of the members for
+            these rows. An array of shape (n, n_members, n_classes) in the stack's
+            order of members and classes; a dict of tables by member, each with the
+            columns of that member's ``predict_proba`` or with names of classes; or a
+            DataFrame with columns ``member/class``.
+        folds : array-like of shape (n,), optional
+            Only with ``cv="prefit"``: the fold that held each row out, for the
+            cross-fitted `kl_`. Without it, five folds by group.
         **fit_params : dict
             Without metadata routing: ``name__parameter=value`` for the ``fit`` of
             the member of that name, cut by row where it has one entry a row. With
@@ -221,8 +317,8 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         Raises
         ------
         ValueError
-            If the members' names, `y`, the weights or the splits are not usable, or
-            if the members' classes are not those of the stack.
+            If the members' names, `y`, the weights, the splits or given predictions
+            are not usable, or if the members' classes are not those of the stack.
         TypeError
             If a member gives no probabilities or takes no weights, or if a
             parameter belongs to no member.
@@ -230,62 +326,54 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         name = type(self).__name__
         refuse_encoded_votes(name, classes=self.classes)
         members = check_members(self.estimators, set(self.get_params(deep=False)), name)
-        blender = self._blender()
-        check_can_predict_proba(blender, f"{name}: final_estimator")
+        if self.final_estimator is not None:
+            check_can_predict_proba(self.final_estimator, f"{name}: final_estimator")
         n_rows = count_rows(X, caller=name)
         votes = check_votes(y, classes=self.classes, n_windows=n_rows, caller=name)
         classes = resolve_classes(self.classes, y, caller=name)
         weight = check_weight(sample_weight, n_rows, name)
         if weight is not None and weight.sum() == 0:
             raise ValueError(f"{name}: sample_weight is zero in every row.")
-        target = Target(votes, weight)
-        params = self._route(members, blender, groups, weight, fit_params)
-        splits = resolve_splits(self.cv, X, y, groups, caller=name)
+        groups = check_groups(
+            patients_of(X) if groups is None else groups, n_rows, caller=name
+        )
+        plan = self._plan(members, classes)
+        params = self._route(plan, groups, weight, fit_params)
+        rows = Rows(X, y, groups, Target(votes, weight), params)
+        random_state = check_random_state(self.random_state)
 
-        for stale in ("oof_", "folds_", "weights_"):
+        for stale in ("oof_", "folds_", "weights_", "nested_gain_"):
             # Only some fits set these; an earlier one's must not stay.
             self.__dict__.pop(stale, None)
-        self._say(f"{len(members)} members, {len(splits)} folds, {n_rows} rows")
-        oof = np.empty((n_rows, len(members), classes.size))
-        runs = []
-        for number, (member, estimator) in enumerate(members):
-            folds = self._run_member(
-                member, estimator, X, y, splits, params[member], target, classes
-            )
-            oof[:, number] = in_row_order(folds, splits)
-            self._say(f"{member}: out of fold KL {target.kl(oof[:, number]):.4f}")
-            runs.append(folds)
-
-        blender_params = params["final_estimator"]
-        crossed = cross_fit(blender, oof, target, splits, blender_params)
-        self.final_estimator_ = blender.fit(oof, target.table, **blender_params)
-        self.classes_ = classes
-        self.member_kl_ = {
-            member: target.kl(oof[:, number])
-            for number, (member, _) in enumerate(members)
-        }
-        self.kl_ = target.kl(crossed.proba)
-        self.kl_in_sample_ = target.kl(self.final_estimator_.predict_proba(oof))
-        self.cv_results_ = _table_of_folds(
-            list(self.member_kl_), runs, oof, target, splits, crossed
-        )
-        if hasattr(self.final_estimator_, "weights_"):
-            self.weights_ = np.asarray(self.final_estimator_.weights_)
-        self._say(self._summary())
-
-        if self.refit:
-            self.estimators_ = self._fit_on_all_rows(members, X, y, params)
+        if self._is_prefit:
+            learned = self._blend_given(plan, rows, oof, folds)
         else:
-            self.estimators_ = [
-                FoldAverage([fold.estimator for fold in folds]) for folds in runs
-            ]
-        fitted = dict(zip(self.member_kl_, self.estimators_, strict=True))
-        self.named_estimators_ = Bunch(
-            **{member: fitted.get(member, "drop") for member, _ in self.estimators}
+            if oof is not None or folds is not None:
+                raise ValueError(
+                    f"{name}: oof and folds go with cv='prefit'. Without it the "
+                    "members make both; given folds are cv=PredefinedSplit(folds)."
+                )
+            splits = resolve_splits(self.cv, X, y, groups, caller=name)
+            self._say(f"{len(members)} members, {len(splits)} folds, {n_rows} rows")
+            learned = learn(plan, rows, splits)
+        self._keep(learned, rows.target, classes)
+        self.gain_ = estimate_gain(
+            answers_of_folds(
+                learned.crossed.proba,
+                learned.oof,
+                learned.names,
+                rows.target,
+                learned.splits,
+            ),
+            rows.target,
+            groups,
+            [test for _, test in learned.splits],
+            n_bootstrap=self.n_bootstrap,
+            random_state=random_state,
         )
-        if self.store_oof:
-            self.oof_ = oof
-            self.folds_ = fold_numbers(splits)
+        self._say(self._summary())
+        if self.nested_cv is not None:
+            self.nested_gain_ = self._nested_gain(plan, rows, random_state)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -303,12 +391,11 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         """
         check_is_fitted(self)
         name = type(self).__name__
-        n_rows = count_rows(X, caller=name)
-        members = [
-            self._member_proba(member, estimator, X, n_rows)
-            for member, estimator in zip(self.member_kl_, self.estimators_, strict=True)
-        ]
-        return self.final_estimator_.predict_proba(np.stack(members, axis=1))
+        count_rows(X, caller=name)
+        proba = member_probabilities(
+            self.estimators_, list(self.member_kl_), X, self.classes_, name
+        )
+        return self._blend.predict_proba(proba, X)
 
     def predict(self, X: Any) -> np.ndarray:
         """Name the most probable class.
@@ -360,25 +447,71 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         to_fit = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self).add_self_request(self)
         for member, estimator in self.estimators:
-            if not isinstance(estimator, str):
+            if not isinstance(estimator, str) and not self._is_prefit:
                 router.add(**{member: estimator}, method_mapping=to_fit)
         return router.add(final_estimator=self._blender(), method_mapping=to_fit)
+
+    @property
+    def _is_prefit(self) -> bool:
+        return isinstance(self.cv, str) and self.cv == "prefit"
 
     def _blender(self) -> Any:
         if self.final_estimator is None:
             return KLBlender(classes=self.classes)
-        return clone(self.final_estimator)
+        return taught_by_votes(clone(self.final_estimator), self.classes)
+
+    def _plan(self, members: list[tuple[str, Any]], classes: np.ndarray) -> Plan:
+        """Check the parameters and put them together."""
+        name = type(self).__name__
+        check_integer(self.n_bootstrap, "n_bootstrap", caller=name, low=0)
+        check_upsample(self.upsample, classes, name)
+        features = check_prediction_features(self.prediction_features, name)
+        blend = Blend(
+            self._blender(),
+            classes=classes,
+            passthrough=self.passthrough,
+            features=tuple(features),
+            upsample=self.upsample,
+            caller=name,
+        )
+        if blend.takes_rows or features:
+            check_takes_features(blend.final_estimator, name)
+        if self.upsample is not None and not has_fit_parameter(
+            blend.final_estimator, "sample_weight"
+        ):
+            raise TypeError(
+                f"{name}: upsample weighs the rows, and fit of the final estimator "
+                f"{type(blend.final_estimator).__name__} takes no sample_weight."
+            )
+        if self._is_prefit:
+            check_fitted_members(members, classes, name)
+            if self.nested_cv is not None:
+                raise ValueError(
+                    f"{name}: nested_cv fits the members anew, and cv='prefit' says "
+                    "that they are fitted. Leave out one of the two."
+                )
+        return Plan(
+            members=members,
+            classes=classes,
+            blend=blend,
+            n_jobs=self.n_jobs,
+            refit=self.refit,
+            folder=record_folder(self.memory, name),
+            caller=name,
+            say=self._say,
+        )
 
     def _route(
         self,
-        members: list[tuple[str, Any]],
-        blender: Any,
-        groups: Any,
+        plan: Plan,
+        groups: np.ndarray | None,
         weight: np.ndarray | None,
         fit_params: dict[str, Any],
     ) -> dict[str, dict[str, Any]]:
         """Decide what reaches each member's ``fit``, and the blender's."""
         name = type(self).__name__
+        blender = plan.blend.final_estimator
+        members = [] if self._is_prefit else plan.members
         if routing_enabled():
             metadata = {"groups": groups, "sample_weight": weight, **fit_params}
             given = {key: value for key, value in metadata.items() if value is not None}
@@ -394,82 +527,89 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
             )
             for member, estimator in members
         }
-        params["final_estimator"] = weighted_fit_params(
-            blender, {}, weight, f"{name}: final_estimator"
+        params["final_estimator"] = blend_params(
+            blender,
+            groups,
+            weighted_fit_params(blender, {}, weight, f"{name}: final_estimator"),
         )
         return params
 
-    def _run_member(
-        self,
-        member: str,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        splits: _Splits,
-        fit_params: dict[str, Any],
-        target: Target,
-        classes: np.ndarray,
-    ) -> list[Fold]:
-        """Run one member over the folds; its columns come back in stack order."""
-        caller = f"{type(self).__name__}: member {member!r}"
-
-        def report(number: int, fold: Fold) -> None:
-            test = splits[number][1]
-            proba = columns_in_order(fold.proba, fold.classes, classes, caller)
-            self._say(
-                f"{member}: fold {number + 1}/{len(splits)}, {test.size} rows held "
-                f"out, KL {target.kl(proba, test):.4f}, {fold.seconds:.1f} s"
+    def _blend_given(self, plan: Plan, rows: Rows, oof: Any, folds: Any) -> Learned:
+        """Blend members that are fitted, by predictions that are there."""
+        name = plan.caller
+        n_rows = count_rows(rows.X, caller=name)
+        given = check_given_oof(oof, plan.members, plan.classes, n_rows, name)
+        if folds is None and rows.groups is None:
+            raise ValueError(
+                f"{name}: cv='prefit' needs folds=, the fold that held each row out, "
+                "or groups=, the patient of each row: without them the blend cannot "
+                "be scored on rows that it has not seen."
             )
+        cv = None if folds is None else check_given_folds(folds, n_rows, name)
+        splits = resolve_splits(cv, rows.X, rows.y, rows.groups, caller=name)
+        blend, in_sample, crossed = blend_rows(plan, rows, given, splits)
+        names = [member for member, _ in plan.members]
+        estimators = [estimator for _, estimator in plan.members]
+        return Learned(names, splits, [], given, blend, in_sample, crossed, estimators)
 
-        folds = run_folds(
-            estimator,
-            X,
-            y,
-            splits,
-            fit_params=fit_params,
-            n_jobs=self.n_jobs,
-            keep_estimators=not self.refit,
-            report=report,
-            caller=caller,
+    def _keep(self, learned: Learned, target: Target, classes: np.ndarray) -> None:
+        """Set the fitted attributes."""
+        self._blend = learned.blend
+        self.final_estimator_ = learned.blend.final_estimator
+        self.meta_features_ = learned.blend.feature_names()
+        self.classes_ = classes
+        self.member_kl_ = {
+            member: target.kl(learned.oof[:, number])
+            for number, member in enumerate(learned.names)
+        }
+        self.kl_ = target.kl(learned.crossed.proba)
+        self.kl_in_sample_ = target.kl(learned.in_sample)
+        self.cv_results_ = table_of_folds(learned, target)
+        weights = np.asarray(getattr(self.final_estimator_, "weights_", None))
+        if weights.shape == (len(learned.names),):
+            self.weights_ = weights
+        self.estimators_ = learned.estimators
+        fitted = dict(zip(learned.names, self.estimators_, strict=True))
+        self.named_estimators_ = Bunch(
+            **{member: fitted.get(member, "drop") for member, _ in self.estimators}
         )
-        return [
-            fold._replace(
-                proba=columns_in_order(fold.proba, fold.classes, classes, caller)
-            )
-            for fold in folds
-        ]
+        if self.store_oof:
+            self.oof_ = learned.oof
+            self.folds_ = fold_numbers(learned.splits)
 
-    def _fit_on_all_rows(
-        self,
-        members: list[tuple[str, Any]],
-        X: Any,
-        y: Any,
-        params: dict[str, dict[str, Any]],
-    ) -> list[Any]:
-        running = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(_fit)(clone(estimator), X, y, params[member])
-            for member, estimator in members
+    def _nested_gain(
+        self, plan: Plan, rows: Rows, random_state: np.random.RandomState
+    ) -> Bunch:
+        """Fit whole stacks on parts of the rows, and score them on the others."""
+        name = plan.caller
+        outer = resolve_splits(
+            self.nested_cv, rows.X, rows.y, rows.groups, caller=f"{name}: nested_cv"
         )
-        fitted = []
-        for (member, _), (estimator, seconds) in zip(members, running, strict=True):
-            self._say(f"{member}: fitted on all rows, {seconds:.1f} s")
-            fitted.append(estimator)
-        return fitted
 
-    def _member_proba(
-        self, member: str, estimator: Any, X: Any, n_rows: int
-    ) -> np.ndarray:
-        caller = f"{type(self).__name__}: member {member!r}"
-        proba, found = check_estimator_proba(
-            estimator, estimator.predict_proba(X), n_rows, caller
+        def say(number: int) -> Any:
+            label = f"nested {number + 1}/{len(outer)}"
+            return lambda text: self._say(f"{label}: {text}")
+
+        plans = [replace(plan, say=say(number)) for number in range(len(outer))]
+        gain = estimate_gain(
+            nested_answers(plans, rows, outer, self.cv),
+            rows.target,
+            rows.groups,
+            [test for _, test in outer],
+            n_bootstrap=self.n_bootstrap,
+            random_state=random_state,
         )
-        return columns_in_order(proba, found, self.classes_, caller)
+        self._say(
+            f"nested: KL {gain.kl:.4f}, best member {gain.kl_best_member:.4f}, plain "
+            f"mean {gain.kl_mean:.4f}"
+        )
+        return gain
 
     def _summary(self) -> str:
         text = (
             f"stack: KL {self.kl_:.4f} cross-fitted, {self.kl_in_sample_:.4f} in sample"
         )
-        if hasattr(self.final_estimator_, "weights_"):
+        if hasattr(self, "weights_"):
             pairs = zip(self.member_kl_, self.weights_, strict=True)
             text += "; weights " + ", ".join(f"{key} {w:.3f}" for key, w in pairs)
         return text
@@ -480,36 +620,3 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimators_")
-
-
-def _fit(
-    estimator: Any, X: Any, y: Any, fit_params: dict[str, Any]
-) -> tuple[Any, float]:
-    start = time.perf_counter()
-    estimator.fit(X, y, **slice_fit_params(X, params=fit_params))
-    return estimator, time.perf_counter() - start
-
-
-def _table_of_folds(
-    names: list[str],
-    runs: list[list[Fold]],
-    oof: np.ndarray,
-    target: Target,
-    splits: _Splits,
-    crossed: CrossFit,
-) -> dict[str, np.ndarray]:
-    """Make ``cv_results_``: one entry a fold."""
-    tests = [test for _, test in splits]
-    table = {
-        "n_rows": np.array([test.size for test in tests]),
-        "kl": np.array([target.kl(crossed.proba[test], test) for test in tests]),
-    }
-    for number, (name, folds) in enumerate(zip(names, runs, strict=True)):
-        kl = [target.kl(oof[test, number], test) for test in tests]
-        table[f"kl_{name}"] = np.array(kl)
-        table[f"seconds_{name}"] = np.array([fold.seconds for fold in folds])
-        if all(hasattr(blender, "weights_") for blender in crossed.blenders):
-            table[f"weight_{name}"] = np.array(
-                [blender.weights_[number] for blender in crossed.blenders]
-            )
-    return table

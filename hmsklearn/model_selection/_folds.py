@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
@@ -25,8 +26,10 @@ from hmsklearn.model_selection._threads import (
 
 __all__ = [
     "Fold",
+    "Record",
     "check_can_predict_proba",
     "check_estimator_proba",
+    "in_parallel",
     "in_row_order",
     "run_folds",
 ]
@@ -45,12 +48,55 @@ class Fold(NamedTuple):
         Time for fitting and predicting.
     estimator : object
         The fitted estimator, None if it was not to be kept.
+    from_disk : bool
+        Whether it is the record of an earlier run.
     """
 
     proba: np.ndarray
     classes: np.ndarray
     seconds: float
     estimator: Any
+    from_disk: bool = False
+
+
+class Record(Protocol):
+    """Where the result of one fit is kept, so that another run finds it."""
+
+    def load(self) -> Any:
+        """Give what was kept, None where there is nothing."""
+
+    def save(self, value: Any) -> None:
+        """Keep a value, which is not None."""
+
+
+def in_parallel(
+    tasks: Iterable[Any], *, n_jobs: int | None
+) -> Generator[Any, None, None]:
+    """Run tasks and hand over their results in order, as they finish.
+
+    Parameters
+    ----------
+    tasks : iterable
+        What :func:`sklearn.utils.parallel.delayed` gave.
+    n_jobs : int or None
+        Number of tasks at a time.
+
+    Returns
+    -------
+    generator
+        The results. Where joblib's active backend cannot hand them over one by one
+        (``multiprocessing`` cannot), they come all at the end.
+
+    Examples
+    --------
+    >>> list(in_parallel([delayed(abs)(-1), delayed(abs)(-2)], n_jobs=None))
+    [1, 2]
+    """
+    backend, _ = get_active_backend()
+    one_by_one = getattr(backend, "supports_return_generator", False)
+    how = "generator" if one_by_one else "list"
+    running = Parallel(n_jobs=n_jobs, return_as=how)(tasks)
+    return running if one_by_one else (result for result in running)
 
 
 def run_folds(
@@ -64,6 +110,7 @@ def run_folds(
     keep_estimators: bool,
     report: Callable[[int, Fold], None] | None,
     caller: str,
+    records: Sequence[Record | None] | None = None,
 ) -> list[Fold]:
     """Fit and predict every fold.
 
@@ -85,6 +132,9 @@ def run_folds(
         Called with the number of each fold and the fold, in order, as they finish.
     caller : str
         Name that starts the error messages.
+    records : sequence of Record or None, optional
+        One for each split: a fold that is found there is not run again, and one that
+        was run is kept there.
 
     Returns
     -------
@@ -113,20 +163,27 @@ def run_folds(
     # A generator hands the folds over as they finish, so that progress can be told
     # from this process, where a notebook shows it.
     threads = torch_threads()
-    warn_if_crowded(estimator, n_jobs, threads, caller)
-    running = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_run_fold)(
-            clone(estimator),
-            X,
-            y,
-            train,
-            test,
-            fit_params,
-            keep_estimators,
-            caller,
-            threads,
-        )
-        for train, test in splits
+    if not hasattr(get_active_backend()[0], "client"):
+        # The cores of a cluster are not this machine's.
+        warn_if_crowded(estimator, n_jobs, threads, caller)
+    places: Sequence[Record | None] = records or [None] * len(splits)
+    running = in_parallel(
+        (
+            delayed(_run_fold)(
+                clone(estimator),
+                X,
+                y,
+                train,
+                test,
+                fit_params,
+                keep_estimators,
+                caller,
+                threads,
+                record,
+            )
+            for (train, test), record in zip(splits, places, strict=True)
+        ),
+        n_jobs=n_jobs,
     )
     folds: list[Fold] = []
     try:
@@ -313,11 +370,19 @@ def _run_fold(
     keep_estimator: bool,
     caller: str,
     threads: int | None,
+    record: Record | None,
 ) -> Fold:
+    # In the worker, so that what many processes have kept is read by many.
+    kept = None if record is None else record.load()
+    if kept is not None:
+        return kept._replace(from_disk=True)
     with torch_threads_set_to(threads):
-        return _fit_and_predict_fold(
+        fold = _fit_and_predict_fold(
             estimator, X, y, train, test, fit_params, keep_estimator, caller
         )
+    if record is not None:
+        record.save(fold)
+    return fold
 
 
 def _fit_and_predict_fold(
