@@ -37,7 +37,7 @@ NAMES = {
         "list_augmentations",
     ],
     "datasets": ["HMSReader", "load_hms", "make_hms"],
-    "ensemble": ["KLBlender", "StackingKLClassifier"],
+    "ensemble": ["KLBlender", "StackingKLClassifier", "TestTimeAugmenter"],
     "imaging": [
         "ChainMean",
         "ImageResizer",
@@ -94,6 +94,11 @@ NAMES = {
         "MontageTransformer",
         "NaNImputer",
         "RobustChannelScaler",
+    ],
+    "semi_supervised": [
+        "PseudoLabelClassifier",
+        "SHOTClassifier",
+        "blend_pseudo_labels",
     ],
     "spectrogram": [
         "HostSpectrogramizer",

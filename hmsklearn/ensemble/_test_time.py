@@ -34,13 +34,12 @@ from hmsklearn.ensemble._tta_transforms import (
     naming_transform,
 )
 from hmsklearn.ensemble._tta_weights import (
-    LogPool,
     check_transform_weights,
     fit_transform_weights,
     log_proba,
     unseen_proba,
 )
-from hmsklearn.metrics import check_weight, kl_divergence
+from hmsklearn.metrics import EPSILON, check_weight, kl_divergence
 from hmsklearn.model_selection._folds import (
     check_can_predict_proba,
     check_estimator_proba,
@@ -544,10 +543,14 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         votes = check_votes(
             y, classes=classes.tolist(), n_windows=len(proba), caller=name
         )
-        pool = LogPool if self.average == "log" else KLBlender
-        found = fit_transform_weights(
-            pool(classes=classes.tolist()), proba, votes, weight, splits
+        pool = KLBlender(
+            "log" if self.average == "log" else "linear",
+            temperature=False,
+            nonnegative=True,
+            clip=EPSILON,
+            classes=classes.tolist(),
         )
+        found = fit_transform_weights(pool, proba, votes, weight, splits)
         self.transform_kl_ = dict(
             zip(self.transform_names_, found.transform_kl, strict=True)
         )

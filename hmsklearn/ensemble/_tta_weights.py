@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import indexable
 
 from hmsklearn._compat import safe_indexing, slice_fit_params
 from hmsklearn.metrics import EPSILON, kl_divergence
-from hmsklearn.votes import Votes, check_votes
+from hmsklearn.votes import Votes
 
 # A weight that is none but for rounding; its transform need not be computed.
 _NOTHING = 1e-7
 
 __all__ = [
     "FoundWeights",
-    "LogPool",
     "check_transform_weights",
     "fit_transform_weights",
     "log_proba",
@@ -64,8 +59,8 @@ def fit_transform_weights(
 
     Parameters
     ----------
-    pool : estimator
-        :class:`hmsklearn.ensemble.KLBlender` or :class:`LogPool`.
+    pool : KLBlender
+        What finds them.
     proba : ndarray of shape (n_rows, n_transforms, n_classes)
         Probabilities of rows that the model has not seen.
     votes : Votes
@@ -82,10 +77,13 @@ def fit_transform_weights(
 
     Examples
     --------
+    >>> from hmsklearn.ensemble import KLBlender
+    >>> from hmsklearn.votes import check_votes
     >>> proba = np.array([[[0.9, 0.1], [0.5, 0.5]], [[0.2, 0.8], [0.5, 0.5]]])
     >>> votes = check_votes([[9, 1], [2, 8]], classes=[0, 1])
     >>> splits = [(np.array([0]), np.array([1])), (np.array([1]), np.array([0]))]
-    >>> fit_transform_weights(LogPool([0, 1]), proba, votes, None, splits).weights
+    >>> pool = KLBlender(classes=[0, 1])
+    >>> fit_transform_weights(pool, proba, votes, None, splits).weights
     array([1., 0.])
     """
     target = votes.fractions
@@ -103,107 +101,8 @@ def fit_transform_weights(
     final = fitted(slice(None))
     each = [kl(proba[:, number]) for number in range(proba.shape[1])]
     together = final.predict_proba(proba)
-    return FoundWeights(np.asarray(final.weights_), each, kl(crossed), kl(together))
-
-
-class LogPool(ClassifierMixin, BaseEstimator):
-    """Weights of the transforms where logarithms of probabilities are averaged.
-
-    The counterpart of :class:`hmsklearn.ensemble.KLBlender`: weights that are not
-    negative and sum to one, with the smallest divergence, which is convex in them.
-
-    Parameters
-    ----------
-    classes : sequence of labels
-        Labels in the order of the probabilities' last axis.
-
-    Attributes
-    ----------
-    weights_ : ndarray of shape (n_transforms,)
-        The weights.
-    classes_ : ndarray of shape (n_classes,)
-        Class labels in column order.
-
-    Examples
-    --------
-    >>> good = np.array([[0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
-    >>> poor = np.array([[0.5, 0.5], [0.1, 0.9], [0.2, 0.8]])
-    >>> votes = np.array([[8, 2], [2, 8], [5, 5]])
-    >>> pool = LogPool(classes=[0, 1]).fit(np.stack([good, poor], axis=1), votes)
-    >>> pool.weights_.round(2).tolist()
-    [0.79, 0.21]
-    """
-
-    def __init__(self, classes: Any) -> None:
-        self.classes = classes
-
-    def fit(self, X: np.ndarray, y: Any, sample_weight: Any = None) -> LogPool:
-        """Find the weights.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_transforms, n_classes)
-            Probabilities of rows that the model has not seen.
-        y : array-like of shape (n, n_classes)
-            Votes.
-        sample_weight : ndarray of shape (n,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        self : LogPool
-            The pool.
-        """
-        name = type(self).__name__
-        votes = check_votes(y, classes=self.classes, n_windows=len(X), caller=name)
-        share = np.ones(len(X)) if sample_weight is None else sample_weight
-        share = (share / share.sum())[:, None]
-        logs, n = log_proba(X), X.shape[1]
-
-        def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-            log_p = log_softmax(weights @ logs, axis=1)
-            value = -np.sum(share * votes.fractions * log_p)
-            off = share * (np.exp(log_p) - votes.fractions)
-            return float(value), np.einsum("ik,imk->m", off, logs)
-
-        solution = minimize(
-            loss,
-            np.full(n, 1.0 / n),
-            jac=True,
-            method="SLSQP",
-            bounds=[(0.0, 1.0)] * n,
-            constraints={
-                "type": "eq",
-                "fun": lambda weights: weights.sum() - 1.0,
-                "jac": lambda weights: np.ones(n),
-            },
-            options={"ftol": 1e-12, "maxiter": 500},
-        )
-        if not solution.success:
-            warnings.warn(
-                f"{name}: the search for weights ended early: {solution.message}.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        found = np.where(solution.x < _NOTHING, 0.0, solution.x)
-        self.classes_ = np.asarray(self.classes)
-        self.weights_ = found / found.sum()
-        return self
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Average the logarithms.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_transforms, n_classes)
-            Probabilities.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Probabilities; rows sum to one.
-        """
-        return softmax(self.weights_ @ log_proba(X), axis=1)
+    weights = np.where(final.weights_ < _NOTHING, 0.0, final.weights_)
+    return FoundWeights(weights / weights.sum(), each, kl(crossed), kl(together))
 
 
 def log_proba(proba: np.ndarray) -> np.ndarray:

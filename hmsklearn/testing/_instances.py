@@ -127,6 +127,17 @@ def _members() -> dict[str, Any]:
     }
 
 
+def _several_looks() -> dict[str, Any]:
+    """Look forwards, backwards and upside down, in a mirror and a little later."""
+    transforms = [
+        *("identity", "time_reverse", "polarity_flip", "mirror"),
+        ("shift", 0.1),
+    ]
+    names = ["Fp1", "Fp2", "Cz", "EKG"]
+    estimator = ChannelPowerClassifier()
+    return {"estimator": estimator, "transforms": transforms, "ch_names": names}
+
+
 def _views() -> dict[str, Any]:
     """Twenty columns of the whole window beside ten of its centre."""
     zoom = [("crop", CentreCrop(n_times=100)), ("image", WaveformImager())]
@@ -363,6 +374,29 @@ CASES: tuple[CheckCase, ...] = (
             **_CLASSES,
             "weak__classes": "infer",
             "strong__classes": "infer",
+            # scikit-learn's tables are sorted by class.
+            "cv": KFold(2, shuffle=True, random_state=0),
+        },
+        adapted_expected={
+            "check_classifier_multioutput": _VOTES_ARE_COLUMNS,
+            "check_sample_weight_equivalence_on_dense_data": (
+                "copies of a row fall into other folds than one row of weight two"
+            ),
+        },
+    ),
+    CheckCase(
+        "ensemble.TestTimeAugmenter",
+        _several_looks,
+        shape=(4, 50),
+        adapted_params={"estimator__classes": "infer"},
+        adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
+    ),
+    CheckCase(
+        "ensemble.TestTimeAugmenter",
+        lambda: {**_several_looks(), "weights": "fit", "average": "log", "cv": 2},
+        shape=(4, 50),
+        adapted_params={
+            "estimator__classes": "infer",
             # scikit-learn's tables are sorted by class.
             "cv": KFold(2, shuffle=True, random_state=0),
         },
