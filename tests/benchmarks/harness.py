@@ -37,6 +37,11 @@ class Contender:
         How many times faster ours should be, with one thread.
     target_2 : float, optional
         The same with two threads.
+    once : bool, default=False
+        Whether one turn must do, for those that take a minute.
+    gap : callable, optional
+        Takes the result, and returns its relative distance to the best possible one:
+        for searches, which are compared by that too.
     """
 
     name: str
@@ -45,6 +50,8 @@ class Contender:
     agrees: Callable[[Any, Any], None] | None = None
     target: float | None = None
     target_2: float | None = None
+    once: bool = False
+    gap: Callable[[Any], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,20 +72,38 @@ class Row:
     per_second: float
     ratio: float | None
     target: float | None
+    gap: float | None = None
 
 
-def check(job: Job) -> None:
-    """Raise AssertionError unless all results agree with ours."""
-    ours = job.ours.run()
-    for neighbour in job.neighbours:
-        if neighbour.agrees is not None:
-            neighbour.agrees(ours, neighbour.run())
+def check(job: Job) -> list[tuple[float, float | None]]:
+    """Raise AssertionError unless all results agree with ours.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+
+    Returns
+    -------
+    list of (float, float or None)
+        Seconds per window of each contender's first run, ours first, and its gap.
+    """
+    first = []
+    for contender in [job.ours, *job.neighbours]:
+        result, seconds = _run(contender)
+        if not first:
+            ours = result
+        if contender.agrees is not None:
+            contender.agrees(ours, result)
+        gap = None if contender.gap is None else contender.gap(result)
+        first.append((seconds, gap))
+    return first
 
 
-def _seconds(contender: Contender) -> float:
+def _run(contender: Contender) -> tuple[Any, float]:
     start = time.perf_counter()
-    contender.run()
-    return (time.perf_counter() - start) / contender.n_windows
+    result = contender.run()
+    return result, (time.perf_counter() - start) / contender.n_windows
 
 
 def measure(job: Job, *, repeats: int = 7, n_threads: int = 1) -> list[Row]:
@@ -99,32 +124,45 @@ def measure(job: Job, *, repeats: int = 7, n_threads: int = 1) -> list[Row]:
     list of Row
         Ours first.
     """
-    check(job)
+    first = check(job)
     contenders = [job.ours, *job.neighbours]
-    for contender in contenders:
-        contender.run()
-    turns = [[_seconds(contender) for contender in contenders] for _ in range(repeats)]
+    turns = [
+        [
+            first[place][0] if contender.once else _run(contender)[1]
+            for place, contender in enumerate(contenders)
+        ]
+        for _ in range(repeats)
+    ]
     rows = []
     for place, contender in enumerate(contenders):
         own = statistics.median(turn[place] for turn in turns)
         ratio = statistics.median(turn[place] / turn[0] for turn in turns)
         target = contender.target if n_threads == 1 else contender.target_2
         rows.append(
-            Row(job.name, contender.name, 1 / own, ratio if place else None, target)
+            Row(
+                job.name,
+                contender.name,
+                1 / own,
+                ratio if place else None,
+                target,
+                first[place][1],
+            )
         )
     return rows
 
 
 def table(rows: list[Row]) -> str:
     """Lay the rows out as text in columns."""
+    gaps = any(row.gap is not None for row in rows)
     lines = [
         f"{'job':<34} {'contender':<44} {'windows/s':>10} {'ours is':>9} {'target':>8}"
+        + (f" {'gap':>8}" if gaps else "")
     ]
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
         target = "" if row.target is None else f"{row.target:g}x"
         lines.append(
             f"{row.job:<34} {row.contender:<44} {row.per_second:>10.4g} {ratio:>9} "
-            f"{target:>8}"
+            f"{target:>8}" + ("" if row.gap is None else f" {row.gap:>8.1e}")
         )
     return "\n".join(lines)
