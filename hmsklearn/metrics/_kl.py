@@ -8,20 +8,9 @@ from typing import Any
 import numpy as np
 
 from hmsklearn._scoring import ProbabilityScorer
-from hmsklearn.votes import (
-    check_votes,
-    in_class_order,
-    names_hms_classes,
-    resolve_classes,
-)
+from hmsklearn.metrics._rows import check_rows, check_weight, kl_terms
 
-__all__ = ["check_weight", "kl_divergence", "kl_scorer", "make_kl_scorer"]
-
-#: Predictions are clipped to [EPSILON, 1 - EPSILON], as the competition did.
-EPSILON = 1e-15
-
-# A blend of probabilities whose weights sum to one up to rounding can exceed one.
-_ROUNDING = 1e-6
+__all__ = ["kl_divergence", "kl_scorer", "make_kl_scorer"]
 
 
 def kl_divergence(
@@ -96,40 +85,27 @@ def kl_divergence(
             f"{name}: average={average!r} is not known. Give 'micro' (the "
             "competition's), 'macro' or None."
         )
-    if classes is None:
-        classes = _default_classes(y_true, y_pred)
-    labels = resolve_classes(classes, y_true, caller=name)
-    prob = _check_probabilities(in_class_order(y_pred, labels, name, "y_pred"), name)
-    votes = check_votes(y_true, classes=classes, n_windows=prob.shape[0], caller=name)
-    truth = votes.fractions
-    if truth.shape != prob.shape:
-        raise ValueError(
-            f"{name}: y_true has {truth.shape[1]} classes, y_pred has "
-            f"{prob.shape[1]} columns."
-        )
-    weight = check_weight(sample_weight, prob.shape[0], name)
-    if weight is not None and average != "micro":
+    if sample_weight is not None and average != "micro":
+        check_weight(sample_weight, len(sample_weight), name)
         raise ValueError(
             f"{name}: sample_weight is not defined for average={average!r}. Use "
             "average='micro'."
         )
-    if min_votes is not None:
-        keep = _enough_votes(votes.total_votes, total_votes, min_votes, name)
-        truth, prob = truth[keep], prob[keep]
-        weight = None if weight is None else weight[keep]
-
-    prob = np.clip(prob, EPSILON, 1.0 - EPSILON)
-    voted = truth > 0
-    terms = np.zeros_like(truth)
-    terms[voted] = truth[voted] * np.log(truth[voted] / prob[voted])
+    rows = check_rows(
+        y_true,
+        y_pred,
+        sample_weight=sample_weight,
+        min_votes=min_votes,
+        total_votes=total_votes,
+        classes=classes,
+        name=name,
+    )
+    terms = kl_terms(rows.fractions, rows.proba)
     if average is None:
         return terms.sum(axis=1)
     if average == "macro":
         return float(terms.mean(axis=0).mean())
-    rows = terms.sum(axis=1)
-    if weight is not None and weight.sum() == 0:
-        raise ValueError(f"{name}: the weights of the scored rows sum to zero.")
-    return float(np.average(rows, weights=weight))
+    return float(np.average(terms.sum(axis=1), weights=rows.weight))
 
 
 def make_kl_scorer(
@@ -172,117 +148,3 @@ def make_kl_scorer(
 
 #: Negative competition score, for ``scoring=`` in cross_val_score and GridSearchCV.
 kl_scorer = make_kl_scorer()
-
-
-def check_weight(
-    sample_weight: Any, n_rows: int, name: str, *, what: str = "sample_weight"
-) -> np.ndarray | None:
-    """Check the weights of the rows.
-
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_rows,) or None
-        The weights.
-    n_rows : int
-        Number of rows of the data.
-    name : str
-        Name that starts the error messages.
-    what : str, default="sample_weight"
-        What the messages call the weights.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,) or None
-        The weights as float64, None if there were none.
-
-    Raises
-    ------
-    ValueError
-        For a wrong shape, negative, NaN or infinite weights; the message names the
-        first row.
-
-    Examples
-    --------
-    >>> check_weight([1, 2], 2, "doctest")
-    array([1., 2.])
-    >>> check_weight([1, -2], 2, "doctest")
-    Traceback (most recent call last):
-        ...
-    ValueError: doctest: sample_weight must be finite and not negative, it is -2.0 in \
-row 1.
-    """
-    if sample_weight is None:
-        return None
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n_rows,):
-        raise ValueError(
-            f"{name}: {what} has shape {weight.shape}, expected ({n_rows},)."
-        )
-    bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
-    if bad.size:
-        raise ValueError(
-            f"{name}: {what} must be finite and not negative, it is "
-            f"{weight[bad[0]]} in row {bad[0]}."
-        )
-    return weight
-
-
-def _default_classes(y_true: Any, y_pred: Any) -> str:
-    """Choose between the six patterns and numbered columns."""
-    if names_hms_classes(y_true) or names_hms_classes(y_pred):
-        return "hms"
-    try:
-        shape = np.shape(y_true)
-    except ValueError:  # rows of different lengths, which check_votes explains
-        return "infer"
-    return "infer" if len(shape) > 1 and shape[1] > 1 else "hms"
-
-
-def _check_probabilities(y_pred: Any, name: str) -> np.ndarray:
-    try:
-        prob = np.asarray(y_pred, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name}: y_pred is not a table of numbers ({error}). Pass probabilities "
-            "of shape (n, n_classes) (predict_proba, not predict)."
-        ) from None
-    if prob.ndim != 2:
-        raise ValueError(
-            f"{name}: y_pred has shape {prob.shape}, expected (n, n_classes) "
-            "probabilities (predict_proba, not predict)."
-        )
-    outside = (prob < 0) | (prob > 1 + _ROUNDING)
-    for what, bad in (
-        ("NaN or infinite entries", ~np.isfinite(prob).all(axis=1)),
-        ("entries outside [0, 1]", outside.any(axis=1)),
-        ("rows that do not sum to one", np.abs(prob.sum(axis=1) - 1) > 1e-4),
-    ):
-        rows = np.flatnonzero(bad)
-        if rows.size:
-            raise ValueError(
-                f"{name}: y_pred has {what} (first in row {rows[0]}, {rows.size} in "
-                "all). Pass softmax probabilities, not logits or clipped values."
-            )
-    return prob
-
-
-def _enough_votes(
-    counted: np.ndarray, given: Any, min_votes: float, name: str
-) -> np.ndarray:
-    totals = counted if given is None else np.asarray(given, dtype=np.float64)
-    if totals.shape != counted.shape:
-        raise ValueError(
-            f"{name}: total_votes has shape {totals.shape}, expected {counted.shape}."
-        )
-    if np.isnan(totals).any():
-        raise ValueError(
-            f"{name}: min_votes={min_votes} needs the number of votes of every row, "
-            "and fractions do not tell it. Pass vote counts as y_true, or total_votes."
-        )
-    keep = totals >= min_votes
-    if not keep.any():
-        raise ValueError(
-            f"{name}: no row has {min_votes} votes or more (the largest total is "
-            f"{totals.max():g}). Lower min_votes."
-        )
-    return keep

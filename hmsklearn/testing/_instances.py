@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 
@@ -23,6 +24,7 @@ from hmsklearn.neural import WaveformClassifier
 from hmsklearn.preprocessing import CentreCrop, Decimator
 from hmsklearn.testing._adapters import WeightedWindowAdapter, WindowAdapter
 from hmsklearn.testing._adapters_other import RowsAdapter, StackAdapter
+from hmsklearn.testing._adapters_votes import RatedWindowAdapter
 from hmsklearn.testing._data import CheckData, make_check_data, suited
 from hmsklearn.testing._helpers import accepts
 from hmsklearn.testing._reference import ChannelPowerClassifier
@@ -89,6 +91,8 @@ class CheckCase:
             return StackAdapter(estimator)
         if self.kind == "rows":
             return RowsAdapter(estimator)
+        if accepts(estimator, "total_votes"):
+            return RatedWindowAdapter(estimator, shape=self.adapted_shape or self.shape)
         weighted = accepts(estimator, "sample_weight")
         adapter = WeightedWindowAdapter if weighted else WindowAdapter
         return adapter(estimator, shape=self.adapted_shape or self.shape or (4, 200))
@@ -97,6 +101,10 @@ class CheckCase:
 _VOTES_ARE_COLUMNS = (
     "the columns of a 2-D y are the votes of one target, not several targets, and "
     "rows without any vote have none"
+)
+_FRACTIONS_HIDE_VOTES = (
+    "fractions and labels do not tell how many experts have rated a row, which is what "
+    "decides whether teachers learn from it; fit takes total_votes beside them"
 )
 _CLASSES = {"classes": "infer"}
 _WEIGHTS_ARE_NOT_COPIES = (
@@ -138,6 +146,24 @@ def _several_looks() -> dict[str, Any]:
     return {"estimator": estimator, "transforms": transforms, "ch_names": names}
 
 
+def _scaled() -> dict[str, Any]:
+    return {"estimator": ChannelPowerClassifier(alpha=0.01), "cv": 2}
+
+
+_SCALED_TABLES = {
+    **_CLASSES,
+    "estimator__classes": "infer",
+    # scikit-learn's tables are sorted by class.
+    "cv": KFold(2, shuffle=True, random_state=0),
+}
+_SCALED_APART = {
+    "check_classifier_multioutput": _VOTES_ARE_COLUMNS,
+    "check_sample_weight_equivalence_on_dense_data": (
+        "copies of a row fall into other folds than one row of weight two"
+    ),
+}
+
+
 def _views() -> dict[str, Any]:
     """Twenty columns of the whole window beside ten of its centre."""
     zoom = [("crop", CentreCrop(n_times=100)), ("image", WaveformImager())]
@@ -157,7 +183,27 @@ def _branches_of_one_array() -> dict[str, Any]:
     return _tiny_net(branches=[("whole", whole), ("coarse", coarse)])()
 
 
+def _adaptable() -> dict[str, Any]:
+    small = {"width": 8, "kernels": (3, 7), "n_blocks": 2, "gru_hidden": 0}
+    net = WaveformClassifier(**_tiny_net(architecture_params=small)())
+    return {"estimator": net, "max_epochs": 2, "batch_size": 8}
+
+
 CASES: tuple[CheckCase, ...] = (
+    CheckCase(
+        "calibration.TemperatureScaledClassifier",
+        _scaled,
+        shape=(4, 50),
+        adapted_params=_SCALED_TABLES,
+        adapted_expected=_SCALED_APART,
+    ),
+    CheckCase(
+        "calibration.TemperatureScaledClassifier",
+        lambda: {**_scaled(), "bias": True, "l2": 0.01},
+        shape=(4, 50),
+        adapted_params=_SCALED_TABLES,
+        adapted_expected=_SCALED_APART,
+    ),
     CheckCase(
         "datasets.HMSReader",
         lambda: {"window_seconds": 2, "ch_names": ["Fp1", "O2"]},
@@ -367,6 +413,14 @@ CASES: tuple[CheckCase, ...] = (
         adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
     ),
     CheckCase(
+        "ensemble.SoftLabelClassifier",
+        lambda: {"estimator": LogisticRegression(max_iter=1000)},
+        kind="probabilities",
+        shape=(3, 6),
+        adapted_params=_CLASSES,
+        adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
+    ),
+    CheckCase(
         "ensemble.StackingKLClassifier",
         _members,
         shape=(4, 50),
@@ -406,6 +460,38 @@ CASES: tuple[CheckCase, ...] = (
                 "copies of a row fall into other folds than one row of weight two"
             ),
         },
+    ),
+    CheckCase(
+        "semi_supervised.PseudoLabelClassifier",
+        lambda: {
+            "estimator": ChannelPowerClassifier(),
+            "teachers": [("weak", ChannelPowerClassifier(alpha=1.0))],
+            "n_iter": 2,
+            "teacher_cv": 2,
+            "pseudo_probability": 0.9,
+        },
+        shape=(4, 50),
+        expected={"check_vote_forms": _FRACTIONS_HIDE_VOTES},
+        adapted_params={
+            **_CLASSES,
+            "estimator__classes": "infer",
+            "estimator__alpha": 0.1,
+            "weak__classes": "infer",
+            # Folds of teachers would differ between copies and weights.
+            "teacher_cv": "all",
+            "pseudo_probability": 1.0,
+        },
+        adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
+    ),
+    CheckCase(
+        "semi_supervised.SHOTClassifier",
+        _adaptable,
+        shape=(4, 64),
+        adapted_params={
+            f"estimator__{name}": value for name, value in _TRAINED_IN_EARNEST.items()
+        },
+        adapted_expected=_TRAINED_BY_STEPS,
+        single_precision=True,
     ),
 )
 

@@ -1,0 +1,356 @@
+"""Where a model loses: the divergence by class, vote count, recording and patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hmsklearn._groups import check_groups
+from hmsklearn.metrics._bootstrap import (
+    check_resampling,
+    group_sums,
+    number_groups,
+    percentile_interval,
+    resampled_ratios,
+)
+from hmsklearn.metrics._noise_floor import floor_terms
+from hmsklearn.metrics._rows import ScoredRows, check_rows, kl_terms
+
+__all__ = ["kl_report"]
+
+_BY = ("overall", "class", "term", "votes", "recording")
+
+
+class _Scored(NamedTuple):
+    """What the lines are made of."""
+
+    rows: ScoredRows
+    weight: np.ndarray
+    terms: np.ndarray
+    floor: np.ndarray
+    patient: np.ndarray
+    recording: np.ndarray | None
+
+
+class _Line(NamedTuple):
+    """One line: weight of every row in it, what is averaged, and its noise floor."""
+
+    by: str
+    level: Any
+    weight: np.ndarray
+    kl: np.ndarray
+    floor: np.ndarray
+
+
+def kl_report(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    groups: Any,
+    recordings: Any = None,
+    by: str | Sequence[str] | None = None,
+    vote_bins: Sequence[int] = (1, 3, 10, 15),
+    sample_weight: Any = None,
+    min_votes: float | None = None,
+    total_votes: Any = None,
+    noise_floor: str | Any = "mixture",
+    n_boot: int = 1000,
+    confidence_level: float = 0.95,
+    random_state: Any = None,
+    classes: str | Sequence[Any] | np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Break the KL divergence down, with intervals and the noise floor beside it.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n, n_classes) or (n,)
+        Vote counts, fractions or hard labels.
+    y_pred : array-like of shape (n, n_classes)
+        Predicted probabilities.
+    groups : array-like of shape (n,)
+        Patient of each row. The intervals resample patients with all their rows.
+    recordings : array-like of shape (n,), optional
+        Recording of each row, such as ``eeg_id``.
+    by : str or sequence of str, optional
+        What to break down by; all of these that the arguments allow by default:
+
+        * ``"overall"``: the mean over rows (the competition's), and the means in
+          which every patient and every recording counts once;
+        * ``"class"``: rows by the class with the most votes, the first of several;
+        * ``"term"``: what each class's ``y log(y / p)`` adds to the mean over all
+          rows; these sum to the overall divergence, and can be negative where a
+          class is predicted too often;
+        * ``"votes"``: rows by the number of votes, if it is known;
+        * ``"recording"``: a line for each recording.
+    vote_bins : sequence of int, default=(1, 3, 10, 15)
+        Smallest number of votes of each bin, ascending.
+    sample_weight : array-like of shape (n,), optional
+        Weights of the rows.
+    min_votes : float, optional
+        Report only rows with at least this many votes.
+    total_votes : array-like of shape (n,), optional
+        Votes behind each row, where `y_true` holds fractions.
+    noise_floor : str or None, default="mixture"
+        Method of :func:`kl_noise_floor`; None leaves the floor out, which also is
+        what to give where the numbers of votes are not known.
+    n_boot : int, default=1000
+        Number of resamples; zero for no intervals.
+    confidence_level : float, default=0.95
+        Coverage of the intervals.
+    random_state : int, RandomState or None, default=None
+        Seed of the resamples. All lines share them.
+    classes : "hms", "infer", None or sequence of labels, default=None
+        Labels in column order, see :func:`kl_divergence`.
+
+    Returns
+    -------
+    DataFrame
+        A line for each level, with the columns
+
+        * ``by``, ``level``: what the line is about;
+        * ``n_rows``, ``n_patients``: rows of weight above zero, and their patients;
+        * ``kl``: mean divergence in nat;
+        * ``low``, ``high``: percentile interval over patients. NaN with fewer than
+          two patients, which is every single recording: there is nobody to resample;
+        * ``noise_floor``: what the true distribution would score on these rows;
+        * ``excess``: ``kl - noise_floor``, what a better model could gain at most.
+
+    Raises
+    ------
+    ValueError
+        If the rows, the groups or the arguments are not usable.
+
+    Notes
+    -----
+    A resample draws as many patients as there are, with replacement, and recomputes
+    each line's ratio of sums; resamples without any row of a level are left out of
+    its interval. With few patients, such intervals are too narrow rather than too
+    wide.
+
+    The floor's prior is fitted to all reported rows together, equal counts within one
+    recording (without recordings: one patient) taken as copies. Rows below and above
+    ten votes in the competition were rated by other people: report them apart, by
+    `min_votes`, where the floor matters. The floor of ``"class"`` lines is that of
+    rows chosen by what their votes happened to be, and ``"term"`` floors sum to the
+    overall one.
+
+    References
+    ----------
+    Field and Welsh, "Bootstrapping clustered data", JRSS B 69 (2007). Kaggle, HMS -
+    Harmful Brain Activity Classification, discussions 466731 (the metric) and 477135
+    (two populations of rows).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hmsklearn.metrics import kl_report
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.dirichlet(np.ones(3), size=300)
+    >>> votes = rng.multinomial(12, truth)
+    >>> patient = np.arange(300) // 5
+    >>> table = kl_report(votes, truth, groups=patient, random_state=0)
+    >>> columns = ["level", "n_patients", "kl", "low", "high", "noise_floor"]
+    >>> print(table[columns].round(3).head(2).to_string())
+          level  n_patients     kl    low  high  noise_floor
+    0      rows          60  0.091  0.082   0.1        0.087
+    1  patients          60  0.091  0.082   0.1        0.087
+    """
+    name = "kl_report"
+    check_resampling(n_boot, confidence_level, name)
+    rows = check_rows(
+        y_true,
+        y_pred,
+        sample_weight=sample_weight,
+        min_votes=min_votes,
+        total_votes=total_votes,
+        classes=classes,
+        name=name,
+    )
+    n_given = len(y_pred)
+    patient = number_groups(groups, n_given, name)[rows.kept]
+    patient = np.unique(patient, return_inverse=True)[1].reshape(-1)
+    recording = check_groups(recordings, n_given, caller=f"{name}: recordings")
+    recording = None if recording is None else recording[rows.kept]
+    terms = kl_terms(rows.fractions, rows.proba)
+    floor = np.full(terms.shape, np.nan)
+    if noise_floor is not None:
+        floor = floor_terms(
+            rows.fractions,
+            rows.total_votes,
+            method=noise_floor,
+            groups=patient if recording is None else recording,
+            name=name,
+        )
+    weight = np.ones(len(terms)) if rows.weight is None else rows.weight
+    scored = _Scored(rows, weight, terms, floor, patient, recording)
+    tables = []
+    for what in _what(by, recording, rows.total_votes, name):
+        if what == "recording":
+            tables.append(_by_recording(scored))
+            continue
+        lines = (
+            _by_votes(scored, vote_bins, name)
+            if what == "votes"
+            else (_MAKERS[what](scored))
+        )
+        tables.append(_table(lines, patient, n_boot, confidence_level, random_state))
+    table = pd.concat(tables, ignore_index=True)
+    table["excess"] = table["kl"] - table["noise_floor"]
+    return table
+
+
+def _what(
+    by: str | Sequence[str] | None,
+    recording: np.ndarray | None,
+    totals: np.ndarray,
+    name: str,
+) -> list[str]:
+    impossible = {}
+    if recording is None:
+        impossible["recording"] = "recordings= is not given"
+    if np.isnan(totals).any():
+        impossible["votes"] = "the number of votes is not known; give total_votes="
+    if by is None:
+        return [what for what in _BY if what not in impossible]
+    wanted = [by] if isinstance(by, str) else list(by)
+    for what in wanted:
+        if what not in _BY:
+            raise ValueError(f"{name}: by={what!r} is not known. Give some of {_BY}.")
+        if what in impossible:
+            raise ValueError(
+                f"{name}: by={what!r} is asked for, but {impossible[what]}."
+            )
+    return wanted
+
+
+def _overall(scored: _Scored) -> list[_Line]:
+    kl, floor = scored.terms.sum(axis=1), scored.floor.sum(axis=1)
+    units = {"recordings": scored.recording, "patients": scored.patient}
+    lines = [_Line("overall", "rows", scored.weight, kl, floor)]
+    for level, unit in units.items():
+        if unit is not None:
+            once = _each_once(scored.weight, unit)
+            lines.append(_Line("overall", level, once, kl, floor))
+    return lines
+
+
+def _each_once(weight: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Weights with which every unit counts once; units of no weight not at all."""
+    number = np.unique(unit, return_inverse=True)[1].reshape(-1)
+    whole = group_sums(number, weight)[number]
+    return np.divide(weight, whole, out=np.zeros_like(weight), where=whole > 0)
+
+
+def _by_class(scored: _Scored) -> list[_Line]:
+    kl, floor = scored.terms.sum(axis=1), scored.floor.sum(axis=1)
+    consensus = scored.rows.fractions.argmax(axis=1)
+    return [
+        _Line("class", label, scored.weight * (consensus == k), kl, floor)
+        for k, label in enumerate(scored.rows.labels.tolist())
+    ]
+
+
+def _by_term(scored: _Scored) -> list[_Line]:
+    terms, floor = scored.terms, scored.floor
+    return [
+        _Line("term", label, scored.weight, terms[:, k], floor[:, k])
+        for k, label in enumerate(scored.rows.labels.tolist())
+    ]
+
+
+_MAKERS: dict[str, Callable[[_Scored], list[_Line]]] = {
+    "overall": _overall,
+    "class": _by_class,
+    "term": _by_term,
+}
+
+
+def _by_votes(scored: _Scored, vote_bins: Sequence[int], name: str) -> list[_Line]:
+    edges, totals = np.asarray(vote_bins), scored.rows.total_votes
+    if edges.ndim != 1 or edges.size == 0 or (np.diff(edges) <= 0).any():
+        raise ValueError(
+            f"{name}: vote_bins must ascend, such as (1, 3, 10, 15), got {vote_bins}."
+        )
+    if totals.min() < edges[0]:
+        raise ValueError(
+            f"{name}: vote_bins start at {edges[0]} and a row has {totals.min():g} "
+            "votes. Start lower, or set min_votes."
+        )
+    place = np.searchsorted(edges, totals, side="right") - 1
+    kl, floor = scored.terms.sum(axis=1), scored.floor.sum(axis=1)
+    return [
+        _Line("votes", _name_of_bin(edges, k), scored.weight * (place == k), kl, floor)
+        for k in range(edges.size)
+    ]
+
+
+def _name_of_bin(edges: np.ndarray, k: int) -> str:
+    if k == edges.size - 1:
+        return f"{edges[k]}+"
+    last = edges[k + 1] - 1
+    return f"{edges[k]}" if last == edges[k] else f"{edges[k]}-{last}"
+
+
+def _by_recording(scored: _Scored) -> pd.DataFrame:
+    """One line a recording, made at once: there can be thousands."""
+    names, number = np.unique(np.asarray(scored.recording), return_inverse=True)
+    number, weight = number.reshape(-1), scored.weight
+    whole = group_sums(number, weight)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        out = np.full(names.size, np.nan)
+        np.divide(group_sums(number, weight * values), whole, out=out, where=whole > 0)
+        return out
+
+    used = weight > 0
+    pairs = pd.DataFrame({"recording": number[used], "patient": scored.patient[used]})
+    patients = pairs.groupby("recording")["patient"].nunique()
+    return pd.DataFrame(
+        {
+            "by": "recording",
+            "level": names,
+            "n_rows": np.bincount(number[used], minlength=names.size),
+            "n_patients": patients.reindex(range(names.size), fill_value=0).to_numpy(),
+            "kl": mean(scored.terms.sum(axis=1)),
+            "low": np.nan,
+            "high": np.nan,
+            "noise_floor": mean(scored.floor.sum(axis=1)),
+        }
+    )
+
+
+def _table(
+    lines: list[_Line],
+    patient: np.ndarray,
+    n_boot: int,
+    confidence_level: float,
+    random_state: Any,
+) -> pd.DataFrame:
+    weights = np.column_stack([line.weight for line in lines])
+    kl = np.column_stack([line.kl for line in lines])
+    floor = np.column_stack([line.floor for line in lines])
+    whole = group_sums(patient, weights)
+    sums = group_sums(patient, weights * kl)
+    n_patients = (group_sums(patient, (weights > 0).astype(float)) > 0).sum(axis=0)
+    low, high = np.full((2, len(lines)), np.nan)
+    if n_boot:
+        ratios = resampled_ratios(sums, whole, n_boot=n_boot, random_state=random_state)
+        ratios[:, n_patients < 2] = np.nan
+        low, high = percentile_interval(ratios, confidence_level)
+    total = weights.sum(axis=0)
+    with np.errstate(invalid="ignore"):  # a level without rows has no mean
+        return pd.DataFrame(
+            {
+                "by": [line.by for line in lines],
+                "level": [line.level for line in lines],
+                "n_rows": (weights > 0).sum(axis=0),
+                "n_patients": n_patients,
+                "kl": sums.sum(axis=0) / total,
+                "low": low,
+                "high": high,
+                "noise_floor": (weights * floor).sum(axis=0) / total,
+            }
+        )
