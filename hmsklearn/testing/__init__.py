@@ -7,6 +7,7 @@ scikit-learn's ``check_estimator`` skips what does not take tables.
 
 from hmsklearn.testing._adapters import WeightedWindowAdapter, WindowAdapter
 from hmsklearn.testing._adapters_other import RowsAdapter, StackAdapter
+from hmsklearn.testing._adapters_votes import RatedWindowAdapter
 from hmsklearn.testing._data import CheckData, make_check_data
 from hmsklearn.testing._generator import (
     check_signal_estimator,
@@ -18,6 +19,7 @@ from hmsklearn.testing._reference import ChannelPowerClassifier
 __all__ = [
     "ChannelPowerClassifier",
     "CheckData",
+    "RatedWindowAdapter",
     "RowsAdapter",
     "StackAdapter",
     "WeightedWindowAdapter",
