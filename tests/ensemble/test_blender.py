@@ -221,11 +221,9 @@ def test_other_classes():
 
 def test_clone_and_params():
     blender = KLBlender(tol=1e-6, max_iter=7, classes="infer")
-    assert clone(blender).get_params() == {
-        "tol": 1e-6,
-        "max_iter": 7,
-        "classes": "infer",
-    }
+    params = clone(blender).get_params()
+    assert params == blender.get_params()
+    assert (params["tol"], params["max_iter"], params["classes"]) == (1e-6, 7, "infer")
     tags = blender.__sklearn_tags__()
     assert tags.input_tags.three_d_array
     assert not tags.input_tags.two_d_array
