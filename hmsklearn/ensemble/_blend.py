@@ -118,6 +118,23 @@ class Blend:
         """Whether the rows themselves are looked at, and not the predictions alone."""
         return self.passthrough is not False and self.passthrough is not None
 
+    def take(self, X: Any, target: Target) -> Passthrough:
+        """Learn how features are taken out of the rows.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, list or WindowViews
+            The rows.
+        target : Target
+            Their votes and weights.
+
+        Returns
+        -------
+        Passthrough
+            What takes them.
+        """
+        return Passthrough(self.passthrough, self.caller).fit(X, target.table)
+
     def fit(
         self, oof: np.ndarray, X: Any, target: Target, fit_params: Mapping[str, Any]
     ) -> FittedBlend:
@@ -139,9 +156,7 @@ class Blend:
         FittedBlend
             The fitted upper level.
         """
-        taken = None
-        if self.takes_rows:
-            taken = Passthrough(self.passthrough, self.caller).fit(X, target.table)
+        taken = self.take(X, target) if self.takes_rows else None
         params = dict(fit_params)
         if self.upsample is not None:
             params["sample_weight"] = upsampled_weight(

@@ -164,26 +164,24 @@ class SoftLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         name = type(self).__name__
         refuse_encoded_votes(name, classes=self.classes)
-        check_can_predict_proba(self.estimator, f"{name}: estimator")
-        self._check_parameters()
+        weights_as = self._check_parameters()
+        if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "iufb":
+            raise ValueError(
+                f"{name}: Expected 2D array, got 1D array instead. Reshape your data: "
+                "X.reshape(-1, 1) for one feature, X[None] for one row."
+            )
         n_rows = count_rows(X, caller=name)
         votes = check_votes(y, classes=self.classes, n_windows=n_rows, caller=name)
         classes = resolve_classes(self.classes, y, caller=name)
         weight = check_weight(sample_weight, n_rows, name)
+        if weight is not None and weight.sum() == 0:
+            raise ValueError(f"{name}: sample_weight is zero in every row.")
         groups = check_groups(groups, n_rows, caller=name)
         n_models = None if _takes_windows(self.estimator) else count_models(X)
         table = X if n_models is None else flatten(X, self.probabilities, name)
 
-        weights_as = _name_of_weights(self.estimator)
         if self.repeats is not None:
             copies = repeat(votes.fractions, weight, self.repeats)
-        elif weights_as is None:
-            raise TypeError(
-                f"{name}: fit of {type(self.estimator).__name__} takes no "
-                "sample_weight, so the shares of the votes cannot reach it. Give "
-                "repeats=10 for ten copies of each row, shared out among its classes, "
-                "or take a classifier with weights."
-            )
         else:
             copies = expand(votes.fractions, weight)
         voted, codes = np.unique(copies.columns, return_inverse=True)
@@ -293,8 +291,10 @@ class SoftLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 "its estimator does not tell."
             ) from None
 
-    def _check_parameters(self) -> None:
+    def _check_parameters(self) -> str | None:
+        """Check the parameters; name the weights for the estimator's ``fit``."""
         name = type(self).__name__
+        check_can_predict_proba(self.estimator, f"{name}: estimator")
         choices = ("log", "raw", "drop")
         check_choice(self.probabilities, "probabilities", choices, caller=name)
         if self.repeats is not None:
@@ -302,6 +302,15 @@ class SoftLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_real(
             self.min_proba, "min_proba", caller=name, low=0.0, high=0.1, high_open=True
         )
+        weights_as = _name_of_weights(self.estimator)
+        if weights_as is None and self.repeats is None:
+            raise TypeError(
+                f"{name}: fit of {type(self.estimator).__name__} takes no "
+                "sample_weight, so the shares of the votes cannot reach it. Give "
+                "repeats=10 for ten copies of each row, shared out among its classes, "
+                "or take a classifier with weights."
+            )
+        return weights_as
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimator_")
@@ -314,6 +323,10 @@ class SoftLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         tags.input_tags.two_d_array = True
         tags.input_tags.three_d_array = True
         tags.input_tags.dict = True
+        inner = _input_tags(self.estimator)
+        if inner is not None:
+            for tag in ("sparse", "categorical", "string", "allow_nan"):
+                setattr(tags.input_tags, tag, getattr(inner, tag))
         return tags
 
 
@@ -330,10 +343,15 @@ def _name_of_weights(estimator: Any) -> str | None:
 
 def _takes_windows(estimator: Any) -> bool:
     """Tell whether three axes are the estimator's own affair."""
+    tags = _input_tags(estimator)
+    return tags is not None and tags.three_d_array
+
+
+def _input_tags(estimator: Any) -> Any:
     try:
-        return bool(get_tags(estimator).input_tags.three_d_array)
-    except (AttributeError, TypeError):  # not scikit-learn's kind of estimator
-        return False
+        return get_tags(estimator).input_tags
+    except (AttributeError, TypeError, ValueError):  # not scikit-learn's kind
+        return None
 
 
 def _takes_groups(estimator: Any) -> bool:

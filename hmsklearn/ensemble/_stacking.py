@@ -342,6 +342,13 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         rows = Rows(X, y, groups, Target(votes, weight), params)
         random_state = check_random_state(self.random_state)
 
+        outer = None
+        if self.nested_cv is not None:
+            where = f"{name}: nested_cv"
+            outer = resolve_splits(self.nested_cv, X, y, groups, caller=where)
+        if plan.blend.takes_rows:
+            # What is wrong with the features is told before the members are fitted.
+            plan.blend.take(X, rows.target)
         for stale in ("oof_", "folds_", "weights_", "nested_gain_"):
             # Only some fits set these; an earlier one's must not stay.
             self.__dict__.pop(stale, None)
@@ -372,8 +379,8 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
             random_state=random_state,
         )
         self._say(self._summary())
-        if self.nested_cv is not None:
-            self.nested_gain_ = self._nested_gain(plan, rows, random_state)
+        if outer is not None:
+            self.nested_gain_ = self._nested_gain(plan, rows, outer, random_state)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -474,6 +481,10 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
             upsample=self.upsample,
             caller=name,
         )
+        # Now, not after hours of fitting members.
+        check = getattr(blend.final_estimator, "_check_parameters", None)
+        if check is not None:
+            check()
         if blend.takes_rows or features:
             check_takes_features(blend.final_estimator, name)
         if self.upsample is not None and not has_fit_parameter(
@@ -518,6 +529,11 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
             routed = process_routing(self, "fit", **given)
             keys = [member for member, _ in members] + ["final_estimator"]
             return {key: dict(routed[key]["fit"]) for key in keys}
+        if self._is_prefit and fit_params:
+            raise TypeError(
+                f"{name}.fit got an unexpected argument {next(iter(fit_params))!r}: "
+                "with cv='prefit' no member is fitted."
+            )
         names = [member for member, _ in members]
         dropped = {member for member, _ in self.estimators} - set(names)
         params = split_fit_params(fit_params, names, dropped, name)
@@ -578,13 +594,13 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
             self.folds_ = fold_numbers(learned.splits)
 
     def _nested_gain(
-        self, plan: Plan, rows: Rows, random_state: np.random.RandomState
+        self,
+        plan: Plan,
+        rows: Rows,
+        outer: list[tuple[np.ndarray, np.ndarray]],
+        random_state: np.random.RandomState,
     ) -> Bunch:
         """Fit whole stacks on parts of the rows, and score them on the others."""
-        name = plan.caller
-        outer = resolve_splits(
-            self.nested_cv, rows.X, rows.y, rows.groups, caller=f"{name}: nested_cv"
-        )
 
         def say(number: int) -> Any:
             label = f"nested {number + 1}/{len(outer)}"
