@@ -105,11 +105,20 @@ def warn_if_crowded(
     if hasattr(estimator, "get_params"):
         parts += estimator.get_params(deep=True).values()
     if any(isinstance(part, neural.BaseNeuralClassifier) for part in parts):
+        remedies = []
+        if at_a_time > cores:
+            remedies.append(f"lower n_jobs to {cores}")
+        if threads > 1:
+            fitting = max(1, cores // at_a_time)
+            remedies.append(
+                f"call torch.set_num_threads({fitting}) first (predictions depend on "
+                "that number in their last digits, never on n_jobs)"
+            )
+        remedy = " and ".join(remedies)
         warnings.warn(
-            f"{caller}: {at_a_time} folds at a time with {threads} torch threads each "
-            f"on {cores} cores will slow one another down. Call torch.set_num_threads("
-            f"{max(1, cores // at_a_time)}) first; predictions depend on that number "
-            "(in their last digits), never on n_jobs.",
+            f"{caller}: {at_a_time} folds at a time with {threads} torch thread"
+            f"{'s' * (threads > 1)} each on {cores} core{'s' * (cores > 1)} will slow "
+            f"one another down. {remedy[0].upper()}{remedy[1:]}.",
             UserWarning,
             stacklevel=4,
         )

@@ -1,6 +1,7 @@
 """The same seed gives the same bits whatever n_jobs is, and says what it costs."""
 
 import contextlib
+import re
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ from joblib import cpu_count
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from hmsklearn.model_selection import oof_predict_proba
+from hmsklearn.model_selection import _threads, oof_predict_proba
 from hmsklearn.neural import WaveformClassifier
 from hmsklearn.preprocessing import AmplitudeScaler
 
@@ -62,6 +63,29 @@ def test_crowded_cores_are_pointed_out(data):
         pytest.warns(UserWarning, match=r"2 folds at a time.*torch.set_num_threads"),
     ):
         oof_predict_proba(pipeline(), X, y, groups=groups, cv=3, n_jobs=2)
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "threads", "cores", "remedy"),
+    [
+        (2, 4, 4, "Call torch.set_num_threads(2) first (predictions"),
+        (3, 2, 4, "Call torch.set_num_threads(1) first (predictions"),
+        (8, 1, 4, "Lower n_jobs to 4."),
+        (8, 3, 4, "Lower n_jobs to 4 and call torch.set_num_threads(1) first"),
+        (2, 1, 1, "Lower n_jobs to 1."),
+    ],
+)
+def test_remedy_is_one_that_helps(monkeypatch, n_jobs, threads, cores, remedy):
+    monkeypatch.setattr(_threads, "cpu_count", lambda: cores)
+    with pytest.warns(UserWarning, match=re.escape(remedy)):
+        _threads.warn_if_crowded(pipeline(), n_jobs, threads, "me")
+    if "n_jobs to" in remedy:
+        n_jobs = cores
+    if "set_num_threads" in remedy:
+        threads = int(re.search(r"set_num_threads\((\d+)\)", remedy).group(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _threads.warn_if_crowded(pipeline(), n_jobs, threads, "me")
 
 
 def test_other_estimators_are_let_alone(data):
