@@ -18,6 +18,7 @@ import torch
 
 __all__ = [
     "device_for_loading",
+    "leaving_random_state",
     "naming_memory",
     "random_state",
     "resolve_amp",
@@ -328,7 +329,8 @@ def seeded(seed: int, device: str) -> Iterator[None]:
     -----
     The threads of a process share torch's generators, that of the CPU whatever they
     train on. So that each draws what it would draw alone, and leaves them as they
-    were, one thread at a time is in such a block: others wait. Processes do not.
+    were, one thread at a time is in such a block: others wait, also those that load a
+    fitted estimator, which builds its net. Predictions and processes do not wait.
 
     Examples
     --------
@@ -351,6 +353,38 @@ def seeded(seed: int, device: str) -> Iterator[None]:
             with torch.cuda.device(index):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+@contextlib.contextmanager
+def leaving_random_state() -> Iterator[None]:
+    """Run a block that need not draw, and leave torch's random state as it was.
+
+    Yields
+    ------
+    None
+
+    Notes
+    -----
+    While another thread is in :func:`seeded`, nothing is put back: that would change
+    what the other one draws. The block must take its own numbers from a generator of
+    its own.
+
+    Examples
+    --------
+    >>> state = torch.get_rng_state()
+    >>> with leaving_random_state():
+    ...     _ = torch.rand(3)
+    >>> torch.equal(state, torch.get_rng_state())
+    True
+    """
+    if not _drawing.acquire(blocking=False):
+        yield
+        return
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        _drawing.release()
 
 
 def random_state(device: str) -> dict[str, Any]:

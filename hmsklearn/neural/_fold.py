@@ -7,7 +7,6 @@ the maps, which on a CPU is most of what the normalisation costs.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,6 +16,8 @@ from timm.layers import BatchNormAct2d
 from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from hmsklearn.neural._device import leaving_random_state
 
 __all__ = ["fold_batch_norms"]
 
@@ -65,7 +66,8 @@ def fold_batch_norms(module: nn.Module, example: Any) -> nn.Module | None:
     goes through. A pair is folded only if the normalisation is the one reader of what
     the convolution gives, and both run once. Another random window then goes through
     the net and its copy, and the outputs have to be the same to 1e-4 of the largest.
-    The caller's random state is left alone.
+    The windows come from a generator of their own, so that the caller's random state
+    is left alone, and that of a training in another thread.
 
     Examples
     --------
@@ -84,17 +86,19 @@ def fold_batch_norms(module: nn.Module, example: Any) -> nn.Module | None:
         folded = copy.deepcopy(module, shared)
     except (RuntimeError, TypeError):
         return None  # modules that hold what cannot be copied
-    with torch.inference_mode(False), torch.no_grad(), _seeded():
+    # The same numbers each time, so that the same net is folded each time.
+    draws = torch.Generator().manual_seed(0)
+    with torch.inference_mode(False), torch.no_grad(), leaving_random_state():
         watch = _Watch(folded)
         with watch:
-            folded(_random_like(example))
+            folded(_random_like(example, draws))
         pairs = watch.pairs()
         if not pairs:
             return None
         for convolution, norm in pairs:
             _fold(convolution, norm)
         _replace(folded, {norm: _what_follows(norm) for _, norm in pairs})
-        return folded if _same(module, folded, _random_like(example)) else None
+        return folded if _same(module, folded, _random_like(example, draws)) else None
 
 
 class _Watch(TorchFunctionMode):
@@ -218,18 +222,11 @@ def _replace(module: nn.Module, others: Mapping[Any, nn.Module]) -> None:
                 parent._modules[name] = others[child]
 
 
-def _random_like(example: Any) -> Any:
+def _random_like(example: Any, draws: torch.Generator) -> Any:
     if isinstance(example, Mapping):
-        return {name: _random_like(value) for name, value in example.items()}
-    return torch.randn(example.shape, dtype=example.dtype).to(example.device)
-
-
-@contextlib.contextmanager
-def _seeded() -> Iterator[None]:
-    """Draw the same numbers each time, so that the same net is folded each time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        yield
+        return {name: _random_like(value, draws) for name, value in example.items()}
+    x = torch.randn(example.shape, dtype=example.dtype, generator=draws)
+    return x.to(example.device)
 
 
 def _same(module: nn.Module, folded: nn.Module, x: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 
+from hmsklearn.neural._device import seeded
 from hmsklearn.neural._losses import make_loss
 
 __all__ = ["PackedNet", "PackedWeights", "pack_weights", "unpack_weights"]
@@ -173,8 +174,9 @@ class PackedNet(NeuralNet):
         reader, learned = settings.pop("reader"), settings.pop("loss", None)
         self.__init__(**settings)  # type: ignore[misc]
         self.__dict__["reader_"] = reader
-        # Building draws initial weights: not from the caller's random state.
-        with torch.random.fork_rng(devices=[]):
+        # Building draws initial weights: not from the caller's random state, and not
+        # from that of another thread, which trains.
+        with seeded(0, "cpu"):
             self._initialize_virtual_params()
             self._initialize_callbacks()
             self._initialize_module()
