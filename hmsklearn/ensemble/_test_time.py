@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,18 +19,11 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from hmsklearn._compat import routing_enabled, safe_indexing
 from hmsklearn._params import check_choice
 from hmsklearn.ensemble._blender import KLBlender
-from hmsklearn.ensemble._tta_places import Place, before_place, find_place, predict_each
+from hmsklearn.ensemble._tta_plan import Plan, Ready, find_places
 from hmsklearn.ensemble._tta_registry import (
     TEST_TIME_SCHEMES,
     Entry,
-    Surroundings,
     parse_entries,
-)
-from hmsklearn.ensemble._tta_transforms import (
-    Identity,
-    Transform,
-    label_transform,
-    naming_transform,
 )
 from hmsklearn.ensemble._tta_weights import (
     check_transform_weights,
@@ -40,19 +32,13 @@ from hmsklearn.ensemble._tta_weights import (
     unseen_proba,
 )
 from hmsklearn.metrics import EPSILON, check_weight, kl_divergence
-from hmsklearn.model_selection._folds import (
-    check_can_predict_proba,
-    check_estimator_proba,
-)
+from hmsklearn.model_selection._folds import check_can_predict_proba
 from hmsklearn.model_selection._splits import count_rows, resolve_splits
 from hmsklearn.votes import check_votes
 
 __all__ = ["TestTimeAugmenter"]
 
 _AVERAGES = ("probability", "log")
-
-# Number, place and transform of each prediction.
-_Work = list[tuple[int, Place, Transform]]
 
 
 class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -255,27 +241,29 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_can_predict_proba(self.estimator, f"{name}: estimator")
         check_choice(self.average, "average", _AVERAGES, caller=name)
         entries, weights = self._entries(name)
-        places = self._places(entries, name)
+        places = find_places(entries, self.step, self.estimator, name)
+        montage = self.ch_names if self.montage is None else self.montage
+        plan = Plan(name, entries, places, montage, self.sfreq)
         n_rows = count_rows(X, caller=name)
         weight = check_weight(sample_weight, n_rows, name)
         params = self._route(groups, weight, fit_params)
         for stale in ("transform_kl_", "kl_", "kl_in_sample_"):
             # Only some fits set these; an earlier one's must not stay.
             self.__dict__.pop(stale, None)
-        self.transform_names_ = [entry.label for entry in entries]
 
         first = safe_indexing(X, [0]) if n_rows else None
         # None where something in front of a place must learn before it can be asked.
-        work = self._build(self.estimator, first, entries, places)
+        ready = plan.make_ready(self.estimator, first)
         if weights is None:
-            weights = self._find_weights(
-                X, y, groups, weight, params, entries, places, work
-            )
-        self.estimator_ = clone(self.estimator).fit(X, y, **params)
-        self.classes_ = np.asarray(self.estimator_.classes_)
+            weights = self._find_weights(X, y, groups, weight, params, plan, ready)
+        fitted = clone(self.estimator).fit(X, y, **params)
+        ready = ready or plan.make_ready_behind(fitted, first)
+        ready.try_each(fitted, first)
+        self._ready = ready
+        self.transform_names_ = list(ready.labels)
         self.weights_ = weights
-        self._work = work or self._build_behind(self.estimator_, first, entries, places)
-        self._try_each(first)
+        self.classes_ = np.asarray(fitted.classes_)
+        self.estimator_ = fitted
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -292,9 +280,9 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Probabilities, columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        used = [item for item in self._work if self.weights_[item[0]] > 0]
+        used = set(np.flatnonzero(self.weights_).tolist())
         total: Any = 0.0
-        for number, proba in self._each(self.estimator_, X, used):
+        for number, proba in self._ready.each(self.estimator_, X, used):
             term = proba if self.average == "probability" else log_proba(proba)
             total = total + self.weights_[number] * term
         if self.average == "log":
@@ -317,7 +305,7 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             :class:`KLBlender` takes, with a transform for a model.
         """
         check_is_fitted(self)
-        return self._stack(self.estimator_, X, self._work)
+        return self._ready.stack(self.estimator_, X)
 
     def predict(self, X: Any) -> np.ndarray:
         """Name the most probable class.
@@ -401,23 +389,6 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         weights = check_transform_weights(self.weights, default, len(entries), name)
         return entries, weights
 
-    def _places(self, entries: list[Entry], name: str) -> list[Place]:
-        places = [
-            find_place(entry.step or self.step, self.estimator, name)
-            for entry in entries
-        ]
-        changed = [
-            place
-            for entry, place in zip(entries, places, strict=True)
-            if not entry.is_identity
-        ]
-        # As far behind as possible: what stands in front has run by then.
-        last = max(changed, default=Place())
-        return [
-            last if entry.is_identity and entry.step is None else place
-            for entry, place in zip(entries, places, strict=True)
-        ]
-
     def _route(
         self, groups: Any, weight: np.ndarray | None, fit_params: dict[str, Any]
     ) -> dict[str, Any]:
@@ -443,75 +414,6 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             )
         return {**params, "sample_weight": weight}
 
-    def _build(
-        self, estimator: Any, first: Any, entries: list[Entry], places: list[Place]
-    ) -> _Work | None:
-        """Make the transforms for their places and try each on one row."""
-        name = type(self).__name__
-        work = []
-        for number, (entry, place) in enumerate(zip(entries, places, strict=True)):
-            known = None, None
-            if first is not None:
-                found = before_place(place, estimator, first)
-                if found is None:
-                    return None
-                known = found
-            row, names = known
-            if hasattr(row, "iloc") and entry.needs_windows:
-                raise ValueError(
-                    f"{name}: transform {entry.label!r}: X is a "
-                    f"{type(row).__name__}, a table of rows without a time axis. "
-                    "Name in step the step of the pipeline before which there are "
-                    "windows, the one behind the reader."
-                )
-            montage = self.montage if self.montage is not None else self.ch_names
-            if montage is None:
-                montage = names
-            with naming_transform(name, entry.label):
-                transform = entry.build(Surroundings(montage, self.sfreq))
-            transform = label_transform(name, entry.label, transform)
-            if first is not None:
-                transform(row)
-            work.append((number, place, transform))
-        return work
-
-    def _build_behind(
-        self, fitted: Any, first: Any, entries: list[Entry], places: list[Place]
-    ) -> _Work:
-        """Make the transforms where what stands in front of them has learned."""
-        work = self._build(FrozenEstimator(fitted), first, entries, places)
-        assert work is not None  # nothing is left to learn
-        return work
-
-    def _each(
-        self, estimator: Any, X: Any, work: _Work
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        name = type(self).__name__
-        n_rows = count_rows(X, caller=name)
-        for number, proba in predict_each(estimator, X, work):
-            checked, _ = check_estimator_proba(estimator, proba, n_rows, name)
-            yield number, checked.astype(np.float64, copy=False)
-
-    def _stack(self, estimator: Any, X: Any, work: _Work) -> np.ndarray:
-        parts = dict(self._each(estimator, X, work))
-        return np.stack([parts[number] for number in range(len(work))], axis=1)
-
-    def _try_each(self, first: Any) -> None:
-        """Let the classifier see one row under each transform."""
-        for item in self._work:
-            number, _, transform = item
-            if isinstance(transform, Identity):
-                continue
-            try:
-                list(self._each(self.estimator_, first, [item]))
-            except (RuntimeError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{type(self).__name__}: the classifier cannot take what the "
-                    f"transform {self.transform_names_[number]!r} gives: {error} "
-                    "Shifts and segments suit classifiers that crop longer windows; "
-                    "{'ends': 'edge'} keeps the length of the windows."
-                ) from error
-
     def _find_weights(
         self,
         X: Any,
@@ -519,9 +421,8 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         groups: Any,
         weight: np.ndarray | None,
         params: dict[str, Any],
-        entries: list[Entry],
-        places: list[Place],
-        work: _Work | None,
+        plan: Plan,
+        ready: Ready | None,
     ) -> np.ndarray:
         """Find the weights with the smallest divergence on unseen rows."""
         name = type(self).__name__
@@ -532,9 +433,8 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             )
 
         def predict(fitted: Any, rows: Any) -> tuple[np.ndarray, np.ndarray]:
-            first = safe_indexing(rows, [0])
-            own = work or self._build_behind(fitted, first, entries, places)
-            return self._stack(fitted, rows, own), np.asarray(fitted.classes_)
+            own = ready or plan.make_ready_behind(fitted, safe_indexing(rows, [0]))
+            return own.stack(fitted, rows), np.asarray(fitted.classes_)
 
         splits = resolve_splits(self.cv, X, y, groups, caller=name)
         proba, classes = unseen_proba(
@@ -551,9 +451,8 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             classes=classes.tolist(),
         )
         found = fit_transform_weights(pool, proba, votes, weight, splits)
-        self.transform_kl_ = dict(
-            zip(self.transform_names_, found.transform_kl, strict=True)
-        )
+        labels = [entry.label for entry in plan.entries]
+        self.transform_kl_ = dict(zip(labels, found.transform_kl, strict=True))
         self.kl_, self.kl_in_sample_ = found.kl, found.kl_in_sample
         return found.weights
 

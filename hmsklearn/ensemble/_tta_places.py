@@ -14,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from hmsklearn.ensemble._tta_transforms import Identity, Transform
+from hmsklearn.ensemble._tta_base import Identity, Transform
 from hmsklearn.imaging import ViewUnion, WindowUnion
 from hmsklearn.views import WindowViews
 
@@ -130,12 +130,17 @@ def find_place(step: str | None, estimator: Any, caller: str) -> Place:
             f"{type(union).__name__}. Only ViewUnion and WindowUnion can be entered, "
             "by union__view or union__view__step."
         )
-    _position(path[0], [key for key, _ in union.views], step, caller)
+    used = [key for key, view in union.views if not _is_dropped(view)]
+    _position(path[0], used, step, caller)
     if len(path) == 1:
         return Place(index, path[0])
     view = unwrap(dict(union.views)[path[0]])
     inner = [key for key, _ in view.steps] if isinstance(view, Pipeline) else []
     return Place(index, path[0], _position(path[1], inner, step, caller))
+
+
+def _is_dropped(view: Any) -> bool:
+    return isinstance(view, str) and view == "drop"
 
 
 def _position(name: str, names: list[str], step: str, caller: str) -> int:

@@ -21,14 +21,13 @@ from hmsklearn.augmentation import (
     TimeReverse,
     VerticalFlip,
 )
+from hmsklearn.ensemble._tta_base import Identity, Transform
 from hmsklearn.ensemble._tta_transforms import (
     Composition,
     Custom,
     Flip,
-    Identity,
     Segment,
     Shift,
-    Transform,
 )
 from hmsklearn.montage import get_montage
 

@@ -362,6 +362,14 @@ def test_broken_probabilities_are_refused():
         fitted.predict_proba(X)
 
 
+def test_a_fit_that_failed_is_none():
+    both = augmenter("identity", estimator=MustNotFit())
+    with pytest.raises(AssertionError, match="fitted before"):
+        both.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        both.predict_proba(X)
+
+
 def test_unfitted():
     with pytest.raises(NotFittedError):
         augmenter("mirror").predict_proba(X)

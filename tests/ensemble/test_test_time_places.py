@@ -135,6 +135,22 @@ def test_longer_windows_of_the_reader_keep_the_fifty_seconds_full(hms_data):
     )
 
 
+def test_panels_of_the_organisers_are_mirrored_by_the_names_of_the_reader(hms_data):
+    data = load_hms(hms_data / "hms")
+    rows, votes = data.data.iloc[::4], data.target[::4]
+    read = HMSReader(view="spectrogram", window_seconds=60)
+    level = FunctionTransformer(np.nan_to_num, feature_names_out="one-to-one")
+    pipe = Pipeline([("read", read), ("nan", level), ("clf", ChannelPowerClassifier())])
+    both = TestTimeAugmenter(pipe, ["mirror", "time_reverse"], step="nan")
+    both.fit(rows, votes)
+    panels = np.nan_to_num(read.fit_transform(rows))
+    clf = both.estimator_["clf"]
+    each = both.predict_proba_by_transform(rows)
+    expected = clf.predict_proba(panels[:, [1, 0, 3, 2]])
+    np.testing.assert_allclose(each[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(each[:, 1], clf.predict_proba(panels), rtol=1e-4)
+
+
 def test_rows_without_a_step_are_an_error(simulated):
     for step in (None, "read"):
         both = TestTimeAugmenter(rows_pipeline(), step=step)
@@ -330,6 +346,15 @@ def test_steps_that_are_not_there(step, match, signals, votes):
     both = TestTimeAugmenter(Pipeline(steps), ["time_reverse"], step=step)
     with pytest.raises(ValueError, match=match):
         both.fit(signals, votes)
+
+
+def test_a_view_that_is_dropped_is_not_there(signals, votes):
+    union = two_views(ViewUnion).set_params(zoom="drop")
+    pipe = Pipeline([("views", union), ("clf", OfViews())])
+    with pytest.raises(ValueError, match="there is no 'zoom', only \\['whole'\\]"):
+        TestTimeAugmenter(pipe, ["time_reverse"], step="views__zoom").fit(
+            signals, votes
+        )
 
 
 def test_names_that_say_nothing_are_no_names(signals, votes):

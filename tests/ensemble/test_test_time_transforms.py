@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmsklearn.augmentation import LeftRightMirror, Mixup, PolarityFlip, TimeReverse
-from hmsklearn.ensemble import TEST_TIME_SCHEMES, TEST_TIME_TRANSFORMS
-from hmsklearn.ensemble import _tta_transforms as transforms
+from hmsklearn.ensemble import TEST_TIME_SCHEMES, TEST_TIME_TRANSFORMS, _tta_base
 from hmsklearn.ensemble._tta_registry import Surroundings, parse_entries
 from hmsklearn.montage import CH_NAMES, get_montage
 from hmsklearn.preprocessing import CentreCrop, MontageTransformer
@@ -203,7 +202,7 @@ def test_nan_moves_with_its_sample():
 def test_chunks_make_no_difference(signals, monkeypatch):
     given = ["mirror", "time_reverse", ("shift", {"seconds": 0.2, "ends": "reflect"})]
     whole = built(given, CH_NAMES)(signals)
-    monkeypatch.setattr(transforms, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(_tta_base, "_CHUNK_BYTES", 1)
     np.testing.assert_array_equal(built(given, CH_NAMES)(signals), whole)
 
 
