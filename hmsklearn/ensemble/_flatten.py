@@ -92,7 +92,7 @@ def _of_probabilities(X: Any, probabilities: str, caller: str) -> np.ndarray | N
     proba = _check_member_probabilities(X, caller)
     if probabilities == "drop":
         return None
-    table = proba.reshape(len(proba), -1)
+    table = proba.reshape(len(proba), -1).astype(np.float64, copy=False)
     return np.log(np.maximum(table, _SMALLEST)) if probabilities == "log" else table
 
 

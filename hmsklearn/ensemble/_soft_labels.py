@@ -222,8 +222,16 @@ class SoftLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         name = type(self).__name__
         n_rows = count_rows(X, caller=name)
+        if n_rows == 0:
+            raise ValueError(f"{name}: X is empty (0 rows).")
         if self._n_models is not None:
             n_models = count_models(X)
+            if n_models is None:
+                raise ValueError(
+                    f"{name}: X has shape {np.shape(X)}, and {name} was fitted on "
+                    f"probabilities of shape (n, {self._n_models}, "
+                    f"{self.classes_.size})."
+                )
             if n_models != self._n_models:
                 raise ValueError(
                     f"{name}: X has {n_models} models, but {name} is expecting "

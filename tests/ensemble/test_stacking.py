@@ -1,5 +1,7 @@
 """StackingKLClassifier: what it learns, what it keeps, what it refuses."""
 
+import operator
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -32,6 +34,7 @@ from soft_labels import (
 from hmsklearn.ensemble import KLBlender, StackingKLClassifier
 from hmsklearn.metrics import kl_divergence, kl_scorer
 from hmsklearn.model_selection import oof_predict_proba
+from hmsklearn.views import WindowViews
 from hmsklearn.votes import CLASSES, VOTE_COLUMNS
 
 X, Y, PATIENT = make_votes(n_rows=160, n_patients=14)
@@ -551,3 +554,45 @@ def test_a_refit_leaves_nothing_of_the_fit_before():
     assert not hasattr(stack, "oof_")
     assert not hasattr(stack, "folds_")
     assert hasattr(stack, "weights_")
+
+
+# Views -------------------------------------------------------------------------------
+
+
+def test_members_pick_their_view(fitted):
+    """Pipelines that start with one of several views, sliced with the rows."""
+    views = WindowViews(eeg=X.astype(np.float64), picture=X[:, ::-1].copy())
+    members = [
+        (
+            "left",
+            make_pipeline(
+                FunctionTransformer(operator.itemgetter("eeg")),
+                SoftLogistic(columns=[0, 1]),
+            ),
+        ),
+        (
+            "right",
+            make_pipeline(
+                FunctionTransformer(operator.itemgetter("picture")),
+                StandardScaler(),
+                # The columns 2 and 3 of the other view.
+                SoftLogistic(columns=[1, 0]),
+            ),
+        ),
+    ]
+    stack = stack_of(members, cv=GroupKFold(4), store_oof=True)
+    stack.fit(views, Y, groups=PATIENT)
+    np.testing.assert_allclose(stack.oof_, fitted.oof_, atol=1e-6)
+    np.testing.assert_allclose(stack.weights_, fitted.weights_, atol=1e-4)
+    some = stack.predict_proba(views[20:30])
+    np.testing.assert_allclose(some, fitted.predict_proba(X[20:30]), atol=1e-4)
+    scores = cross_val_score(
+        stack,
+        views,
+        Y,
+        groups=PATIENT,
+        cv=GroupKFold(3),
+        scoring=kl_scorer,
+        params={"groups": PATIENT},
+    )
+    assert (scores < 0).all()

@@ -1,6 +1,7 @@
 """Groups and weights of a stack: to whom they go, with metadata routing and without."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -340,3 +341,113 @@ def test_neural_members_take_routed_groups():
     assert oof.shape == (24, 6)
     assert stack.predict_proba(X).shape == (24, 6)
     assert np.isfinite(scores).all()
+
+
+# Nested, with everything at once -----------------------------------------------------
+
+
+def test_rows_groups_and_weights_stay_together_in_nested_splits(either_routing):
+    """Patients are whole at both levels, and each row keeps its own weight."""
+    fits = []
+
+    class Listening(Spy):
+        def fit(self, X, y, groups=None, sample_weight=None):
+            ids = X[:, 0]
+            np.testing.assert_array_equal(sample_weight, WEIGHT[ids])
+            np.testing.assert_array_equal(groups, PATIENT[ids])
+            np.testing.assert_array_equal(y, Y[ids])
+            self.trained = set(PATIENT[ids])
+            fits.append(self.trained)
+            return super().fit(X, y)
+
+        def predict_proba(self, X):
+            assert self.trained.isdisjoint(PATIENT[X[:, 0]])
+            return super().predict_proba(X)
+
+    class Blender(KLBlender):
+        def fit(self, X, y, sample_weight=None, groups=None):
+            assert len(X) == len(sample_weight) == len(groups)
+            pairs = dict(zip(WEIGHT, PATIENT, strict=True))
+            # Weights name the rows: all of them differ.
+            assert [pairs[w] for w in sample_weight] == list(groups)
+            return super().fit(X, y, sample_weight)
+
+    ids = np.arange(160)[:, None]
+    member = Listening()
+    stack = stack_of(member, cv=3, final_estimator=Blender())
+    params = {"groups": PATIENT, "sample_weight": WEIGHT}
+    outer = {}
+    if either_routing:
+        member.set_fit_request(groups=True, sample_weight=True)
+        stack.set_fit_request(sample_weight=True)
+        stack.final_estimator.set_fit_request(groups=True, sample_weight=True)
+    else:
+        params |= {"a__groups": PATIENT}
+        outer = {"groups": PATIENT}
+    scorer = make_kl_scorer()
+    if either_routing:
+        scorer.set_score_request(sample_weight=True)
+    scores = cross_val_score(
+        stack,
+        ids,
+        Y,
+        cv=GroupKFold(4),
+        scoring=scorer,
+        params=params,
+        error_score="raise",
+        **outer,
+    )
+    assert np.isfinite(scores).all()
+    assert len(fits) == 4 * (3 + 1)
+    for number, (train, _) in enumerate(GroupKFold(4).split(ids, Y, PATIENT)):
+        inner = fits[4 * number : 4 * number + 4]
+        assert inner[3] == set(PATIENT[train])
+        assert set.union(*inner[:3]) == set(PATIENT[train])
+
+
+def test_groups_reach_a_blender_that_takes_them(either_routing):
+    class Blender(KLBlender):
+        def fit(self, X, y, sample_weight=None, groups=None):
+            self.seen_groups_ = groups
+            return super().fit(X, y, sample_weight)
+
+    for asked in (True, False):
+        member, blender = Spy(), Blender()
+        if either_routing:
+            member.set_fit_request(groups=False)
+            blender.set_fit_request(groups=asked)
+        stack = stack_of(member, cv=3, final_estimator=blender)
+        # Without routing, groups that are there reach all blenders that take them.
+        stack.fit(X, Y, groups=PATIENT if asked or either_routing else None)
+        seen = stack.final_estimator_.seen_groups_
+        if asked:
+            np.testing.assert_array_equal(seen, PATIENT)
+        else:
+            assert seen is None
+
+
+def test_patients_of_the_rows_reach_the_blender(either_routing):
+    class Blender(KLBlender):
+        def fit(self, X, y, sample_weight=None, groups=None):
+            self.seen_groups_ = groups
+            return super().fit(X, y, sample_weight)
+
+    rows = pd.DataFrame({"patient_id": PATIENT})
+    member, blender = Spy(), Blender()
+    if either_routing:
+        member.set_fit_request(groups=False)
+        blender.set_fit_request(groups=True)
+    stack = stack_of(member, cv=3, final_estimator=blender).fit(rows, Y)
+    np.testing.assert_array_equal(stack.final_estimator_.seen_groups_, PATIENT)
+
+
+@pytest.mark.usefixtures("either_routing")
+def test_the_penalty_of_the_pool_is_chosen_by_patient():
+    """KLBlender(alpha="cv") gets the groups from the stack."""
+    pool = KLBlender("log", alpha="cv")
+    members = [SoftLogistic(columns=[0, 1]), SoftLogistic(columns=[2])]
+    stack = stack_of(*members, cv=3, final_estimator=pool, store_oof=True)
+    stack.fit(X, Y, groups=PATIENT)
+    by_hand = KLBlender("log", alpha="cv").fit(stack.oof_, Y, groups=PATIENT)
+    np.testing.assert_array_equal(stack.weights_, by_hand.weights_)
+    assert stack.final_estimator_.alpha_ == by_hand.alpha_
