@@ -418,6 +418,12 @@ CASES: tuple[CheckCase, ...] = (
         kind="probabilities",
         shape=(3, 6),
         adapted_params=_CLASSES,
+        expected={
+            "check_sparse": (
+                "beside probabilities it takes what its classifier takes, and this one "
+                "takes sparse tables"
+            )
+        },
         adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
     ),
     CheckCase(
