@@ -89,6 +89,9 @@ def _stack_tables(
         raise ValueError(
             f"{caller}: {what} has none of the columns of X, {list(first.columns)}."
         )
-    joined = pd.concat([first[shared], second[shared]], ignore_index=True)
+    parts = [first[shared], second[shared]]
+    for part in parts:
+        part.attrs = {}  # pandas compares them, which arrays among them do not allow
+    joined = pd.concat(parts, ignore_index=True)
     joined.attrs = dict(first.attrs)
     return joined
