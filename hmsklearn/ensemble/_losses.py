@@ -16,6 +16,9 @@ __all__ = ["LinearPoolLoss", "LogPoolLoss", "centred_logs"]
 # Rows whose curvature is summed up at a time, so that they stay in cache.
 _CHUNK_ELEMENTS = 131_072
 
+# Curvatures of fewer log-probabilities than these are summed in float64: it is quick.
+_SMALL = 1_000_000
+
 
 class _LinearPoint(NamedTuple):
     x: np.ndarray
@@ -56,7 +59,7 @@ class LinearPoolLoss:
         value = -float(self.share @ np.log(pooled))
         return _LinearPoint(x, value, -(self.prob @ (self.share / pooled)), pooled)
 
-    def hessian(self, point: _LinearPoint) -> np.ndarray:
+    def hessian(self, point: _LinearPoint, *, precise: bool = False) -> np.ndarray:
         """Return the second derivatives."""
         scaled = self.prob * (np.sqrt(self.share) / point.pooled)
         return scaled @ scaled.T
@@ -148,18 +151,20 @@ class LogPoolLoss:
         value, proba = self._divergence(self.logits(x))
         return _LogPoint(x, value, self._slope(proba), proba)
 
-    def hessian(self, point: _LogPoint) -> np.ndarray:
-        """Return the second derivatives, summed in float32."""
+    def hessian(self, point: _LogPoint, *, precise: bool = False) -> np.ndarray:
+        """Return the second derivatives, of many rows in float32 unless precise."""
+        precise = precise or self.logs.size < _SMALL
+        dtype = np.float64 if precise else np.float32
         n_models, n_rows, n_classes = self.logs.shape
         total = np.zeros((self.n_params, self.n_params))
         n_columns = self.n_params if self.per_class else n_models + n_classes
         chunk = max(1, _CHUNK_ELEMENTS // (n_columns * n_classes))
-        identity = np.eye(n_classes, dtype=np.float32)
+        identity = np.eye(n_classes, dtype=dtype)
         for first in range(0, n_rows, chunk):
             rows = slice(first, first + chunk)
-            proba = point.proba[rows].astype(np.float32)
-            share = self.share[rows].astype(np.float32)
-            logs = self.logs[:, rows].astype(np.float32)
+            proba = point.proba[rows].astype(dtype)
+            share = self.share[rows].astype(dtype)
+            logs = self.logs[:, rows].astype(dtype)
             if self.per_class:
                 parts = np.einsum("mnk,kj->mknj", logs, identity)
                 parts = parts.reshape(self.n_weights, -1, n_classes)

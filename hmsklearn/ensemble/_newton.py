@@ -39,8 +39,8 @@ class ConvexLoss(Protocol):
     def value(self, x: np.ndarray) -> float:
         """Return the value alone."""
 
-    def hessian(self, point: Any) -> np.ndarray:
-        """Return the matrix of second derivatives, to some five digits."""
+    def hessian(self, point: Any, *, precise: bool = False) -> np.ndarray:
+        """Return the matrix of second derivatives, to five digits unless precise."""
 
     def tangent(self, point: Any, step: np.ndarray) -> tuple[float, np.ndarray]:
         """Return intercept and slope of a linear lower bound, for a given step."""
@@ -110,7 +110,7 @@ def minimise(
     ...         return SimpleNamespace(x=x, value=self.value(x), gradient=x - 3.0)
     ...     def value(self, x):
     ...         return float(((x - 3.0) ** 2).sum() / 2 + 1.0)
-    ...     def hessian(self, point):
+    ...     def hessian(self, point, precise=False):
     ...         return np.eye(point.x.size)
     ...     def tangent(self, point, step):
     ...         at = point.x + step
@@ -122,10 +122,11 @@ def minimise(
     """
     x = np.asarray(start, dtype=np.float64)
     best = Solution(x, np.inf, np.inf, np.inf, 0, False)
+    precise = False
     for n_iter in range(max_iter + 1):
         point = loss.at(x)
         value = point.value + penalty.value(x)
-        curvature = loss.hessian(point)
+        curvature = loss.hessian(point, precise=precise)
         ridge = _RIDGE * max(float(curvature.diagonal().max()), 1e-300)
         curvature = curvature + ridge * np.eye(x.size)
         step = _step(curvature, point.gradient, x, penalty)
@@ -142,6 +143,10 @@ def minimise(
             if converged:
                 return _polished(best, loss, penalty, step)
         length = _length(loss, penalty, x, step, value, promised)
+        if length == 0.0 and not precise:
+            # Rounding spoils the curvature where some of it is nearly zero.
+            precise = True
+            continue
         if length == 0.0:
             if not np.isfinite(best.gap):
                 gap = _gap(loss, penalty, point, value, curvature, step)
