@@ -2,9 +2,9 @@
 
 Starting from the best model, the one that helps the mean of all picks most is picked
 next. A model may be picked more than once, so that the picks make weights in steps of
-one over their number. Every step looks at every model and every entry. The models are
-ranked in single precision, which takes a fraction of the time, and those that
-rounding cannot tell from the best are decided on in double precision.
+one over their number. Every step looks at every model and every entry, for a lower
+bound of what the model would make of the blend; in double precision only those models
+are tried whose bounds leave it open which of them is the best.
 """
 
 from __future__ import annotations
@@ -17,10 +17,6 @@ from sklearn.utils import check_random_state
 from hmsklearn.ensemble._greedy_pools import LinearPicks, LogPicks
 
 __all__ = ["GreedySelection", "select_greedily", "select_greedily_log"]
-
-# Single precision is right to a few units in the seventh digit; the candidates within
-# this, relative to values of about one, are looked at again.
-_MARGIN = 1e-5
 
 
 class GreedySelection(NamedTuple):
@@ -40,7 +36,7 @@ class GreedySelection(NamedTuple):
     value : float
         Value of `weights`.
     n_evaluations : int
-        How many blends were looked at.
+        How many blends were compared.
     """
 
     weights: np.ndarray
@@ -62,7 +58,7 @@ class _Picks(Protocol):
 
     def value(self, total: np.ndarray, n_picks: float) -> float: ...
 
-    def rough_values(
+    def lower_bounds(
         self, total: np.ndarray, n_picks: int, candidates: np.ndarray
     ) -> np.ndarray: ...
 
@@ -341,10 +337,11 @@ def _best(
     pool: _Picks, total: np.ndarray, n_picks: int, candidates: np.ndarray, n_best: int
 ) -> list[int]:
     """Find the candidates that make the best blends with the total; best first."""
-    rough = pool.rough_values(total, n_picks, candidates)
-    last = np.partition(rough, n_best - 1)[n_best - 1]
-    close = candidates[rough <= last + _MARGIN * (1.0 + abs(last))]
-    if close.size == 1:
-        return [int(close[0])]
-    values = [pool.value(pool.add(total, int(model)), n_picks) for model in close]
-    return close[np.argsort(values, kind="stable")[:n_best]].tolist()
+    bounds = pool.lower_bounds(total, n_picks, candidates)
+    values = np.full(candidates.size, np.inf)
+    for place in np.argsort(bounds, kind="stable"):
+        if bounds[place] > np.partition(values, n_best - 1)[n_best - 1]:
+            break
+        model = int(candidates[place])
+        values[place] = pool.value(pool.add(total, model), n_picks)
+    return candidates[np.argsort(values, kind="stable")[:n_best]].tolist()

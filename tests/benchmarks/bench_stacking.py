@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from hmsklearn.ensemble import KLBlender
+from hmsklearn.ensemble._greedy import select_greedily
 from hmsklearn.metrics import kl_divergence
 
 N_ROWS = 20_000
@@ -303,6 +304,38 @@ def log_job(n_models, n_rows, n_trials, targets):
     return job(f"log pool with bias, {n_models} models", race, neighbours, targets)
 
 
+def greedy_by_hand(entries, share, n_steps):
+    """Forward selection as it is written down: try every model, take the best."""
+    total, order = np.zeros(len(share)), []
+    for step in range(1, n_steps + 1):
+        values = [-share @ np.log((total + model) / step) for model in entries]
+        order.append(int(np.argmin(values)))
+        total += entries[order[-1]]
+    return np.array(order)
+
+
+def greedy_job(n_models, n_rows, n_steps=10):
+    prob, fractions = simulate(n_models, n_rows)
+    entries, share = voted(prob, fractions)
+
+    def ours():
+        return select_greedily(entries, share, n_steps=n_steps).order
+
+    return Job(
+        f"greedy selection, {n_models} models",
+        Contender(f"select_greedily, {n_steps} picks", ours, n_rows),
+        [
+            Contender(
+                "numpy, model by model",
+                partial(greedy_by_hand, entries, share, n_steps),
+                n_rows,
+                agrees=np.testing.assert_array_equal,
+                target=3.0,
+            )
+        ],
+    )
+
+
 def searches(race, of_pool, n_trials):
     """The ones that take long: each runs once."""
     once = {"once": True}
@@ -334,6 +367,7 @@ def jobs(n_rows=N_ROWS, sizes=(23, 150), n_trials=N_TRIALS):
         linear_job(large, n_rows, n_trials, adam),
         log_job(small, n_rows, n_trials, {**search, **exact}),
         log_job(large, n_rows, n_trials, exact),
+        greedy_job(large, n_rows),
     ]
 
 

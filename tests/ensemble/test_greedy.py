@@ -10,6 +10,7 @@ from sklearn.model_selection import GroupKFold
 
 from hmsklearn.ensemble import _greedy_pools
 from hmsklearn.ensemble._greedy import select_greedily, select_greedily_log
+from hmsklearn.ensemble._greedy_pools import LinearPicks, LogPicks
 from hmsklearn.ensemble._simplex import solve_linear_pool
 from hmsklearn.metrics import kl_divergence
 
@@ -172,6 +173,55 @@ def test_property_many_picks_come_close_to_the_optimum(seed, n_models):
     picks = select_greedily(entries, share, n_steps=200, max_models=None)
     first, last = picks.path[0] - lowest, picks.value - lowest
     assert last <= 0.02 * first + 1e-5
+
+
+def bounds_and_values(pool, n_before, seed):
+    rng = np.random.default_rng(seed)
+    total = pool.nothing()
+    for model in rng.integers(pool.n_models, size=n_before):
+        total = pool.add(total, model)
+    models = np.arange(pool.n_models)
+    bounds = pool.lower_bounds(total, n_before + 1, models)
+    values = [pool.value(pool.add(total, model), n_before + 1) for model in models]
+    return bounds, np.array(values)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_entries=st.integers(1, 3000),
+    n_before=st.integers(0, 60),
+    spread=st.sampled_from([0.02, 0.2, 1.0, 20.0]),
+)
+def test_property_no_candidate_is_better_than_its_bound(
+    seed, n_entries, n_before, spread
+):
+    rng = np.random.default_rng(seed)
+    entries = np.clip(rng.beta(spread, spread, size=(7, n_entries)), 1e-15, 1)
+    entries *= rng.uniform(1, 20, size=n_entries)
+    share = rng.dirichlet(np.ones(n_entries))
+    bounds, values = bounds_and_values(
+        LinearPicks(entries, share, "test"), n_before, seed
+    )
+    assert (bounds <= values).all()
+    if n_before > 10 and spread >= 1:
+        # They are close enough to tell most of the models apart.
+        assert (values - bounds < 1e-3).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_before=st.integers(0, 60),
+    noise=st.sampled_from([0.1, 1.0, 5.0, 25.0, 300.0]),
+)
+def test_property_no_candidate_is_better_than_its_bound_in_the_log_pool(
+    seed, n_before, noise
+):
+    pool = LogPicks(*log_problem(seed, noise=noise), "test")
+    bounds, values = bounds_and_values(pool, n_before, seed)
+    assert (bounds <= values).all()
+    assert (values - bounds < 1e-5 * (1 + noise)).all()
 
 
 def test_the_path_can_rise_and_the_picks_after_the_best_are_not_kept():
