@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from hmsklearn._compat import routing_enabled, slice_fit_params
 from hmsklearn.calibration._temperature import (
@@ -24,7 +24,6 @@ from hmsklearn.calibration._temperature import (
     fit_checked,
     scale_temperature,
 )
-from hmsklearn.ensemble._members import weighted_fit_params
 from hmsklearn.metrics import check_weight, kl_divergence
 from hmsklearn.model_selection._folds import (
     check_can_predict_proba,
@@ -346,8 +345,17 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
             metadata = {"groups": groups, "sample_weight": weight, **fit_params}
             given = {key: value for key, value in metadata.items() if value is not None}
             return dict(process_routing(self, "fit", **given)["estimator"]["fit"])
-        caller = f"{type(self).__name__}: estimator"
-        return weighted_fit_params(self.estimator, fit_params, weight, caller)
+        named = any(key.endswith("sample_weight") for key in fit_params)
+        if weight is None or named:
+            return fit_params
+        if not has_fit_parameter(self.estimator, "sample_weight"):
+            raise TypeError(
+                f"{type(self).__name__}: fit of {type(self.estimator).__name__} takes "
+                "no sample_weight. Name the step of a pipeline that takes it "
+                "(step__sample_weight=...) as well, or switch on scikit-learn's "
+                "metadata routing and request it there."
+            )
+        return {**fit_params, "sample_weight": weight}
 
     def _out_of_fold(
         self,

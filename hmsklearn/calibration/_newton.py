@@ -96,11 +96,11 @@ def solve(
     grad, hessian, free, grad_norm = _look(point, problem, with_bias, bounds)
     n_iter = 0
     while grad_norm > tol and n_iter < max_iter:
-        step = np.zeros_like(point)
-        # The least-squares step of least length: the biases' sum stays zero, and
-        # directions without curvature are left alone.
-        part = hessian[np.ix_(free, free)]
-        step[free] = np.linalg.lstsq(part, -grad[free], rcond=1e-13)[0]
+        step = _newton_step(point, grad, hessian, free)
+        if _leaves(point, step, bounds):
+            # The temperature stays at its bound while the biases move.
+            free = free & (np.arange(free.size) > 0)
+            step = _newton_step(point, grad, hessian, free)
         moved, there = _search(point, step, value, grad, bounds, problem)
         seen = _look(moved, problem, with_bias, bounds)
         if not (there < value or seen[3] < grad_norm):
@@ -124,6 +124,22 @@ def _look(
     return grad, hessian, free, float(np.abs(grad[free]).max(initial=0.0))
 
 
+def _newton_step(
+    point: np.ndarray, grad: np.ndarray, hessian: np.ndarray, free: np.ndarray
+) -> np.ndarray:
+    step = np.zeros_like(point)
+    # The least-squares step of least length: the biases' sum stays zero, and
+    # directions without curvature are left alone.
+    part = hessian[np.ix_(free, free)]
+    step[free] = np.linalg.lstsq(part, -grad[free], rcond=1e-13)[0]
+    return step
+
+
+def _leaves(point: np.ndarray, step: np.ndarray, bounds: tuple[float, float]) -> bool:
+    low, high = bounds
+    return bool((point[0] <= low and step[0] < 0) or (point[0] >= high and step[0] > 0))
+
+
 def _search(
     point: np.ndarray,
     step: np.ndarray,
@@ -134,13 +150,17 @@ def _search(
 ) -> tuple[np.ndarray, float]:
     """Go along the step, halving it until it pays as its slope promises."""
     rounding = 1e-15 * (1.0 + abs(value))
+    wall = bounds[1] if step[0] > 0 else bounds[0]
     length = 1.0
+    if step[0] != 0.0:
+        length = min(1.0, (wall - point[0]) / step[0])
     while True:
         trial = point + length * step
-        trial[0] = np.clip(trial[0], *bounds)
+        if abs(trial[0] - wall) <= 1e-9 * wall:
+            trial[0] = wall  # and not beside it by a rounding
         there = _value(trial, *problem)
-        promised = min(float(grad @ (trial - point)), 0.0)
-        if there <= value + _ARMIJO * promised + rounding or length < 1e-9:
+        promised = length * float(grad @ step)
+        if there <= value + _ARMIJO * promised + rounding or length < 1e-12:
             return trial, there
         length /= 2
 

@@ -112,8 +112,8 @@ def fit_temperature(
     l2 : float, default=0.0
         Penalty ``l2 / 2 * sum(bias ** 2)`` beside the mean divergence.
     bounds : tuple of float, default=(0.01, 100.0)
-        Smallest and largest temperature. At the bound, hard labels that are all
-        predicted right, or predictions worse than none, are as good as they get.
+        Smallest and largest temperature, for rows without a best one: hard labels
+        that are all predicted right, or predictions that are worse than none.
     tol : float, default=1e-9
         Largest entry of the gradient that is taken for zero.
     max_iter : int, default=100

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 from sklearn.utils import check_random_state
 
 from hmsklearn._groups import check_groups
@@ -159,27 +160,48 @@ def resampled_ratios(
 
 
 def percentile_interval(
-    ratios: np.ndarray, confidence_level: float
+    ratios: np.ndarray, confidence_level: float, n_groups: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take the central interval of each column, empty resamples left out.
+    """Take the central interval of each column, widened where groups are few.
 
     Parameters
     ----------
     ratios : ndarray of shape (n_boot, n_statistics)
-        Resampled values.
+        Resampled values, NaN in empty resamples.
     confidence_level : float
-        Share of the resamples inside.
+        Nominal coverage.
+    n_groups : ndarray of shape (n_statistics,)
+        Number of groups that each statistic rests on. Plain percentiles of few groups
+        are too narrow, as a normal interval with the standard deviation of the sample
+        would be; the tails are those that Student's t asks for.
 
     Returns
     -------
     low, high : ndarray of shape (n_statistics,)
-        Ends of the interval; NaN where no resample has a value.
+        Ends of the interval; NaN with fewer than two groups or no resample.
+
+    References
+    ----------
+    Hesterberg, "What teachers should know about the bootstrap", The American
+    Statistician 69 (2015), expanded percentile interval.
+
+    Examples
+    --------
+    >>> values = np.linspace(0, 1, 10_001)[:, None]
+    >>> [float(np.round(end[0], 3))
+    ...  for end in percentile_interval(values, 0.95, np.array([10_000]))]
+    [0.025, 0.975]
+    >>> [float(np.round(end[0], 3))
+    ...  for end in percentile_interval(values, 0.95, np.array([10]))]
+    [0.009, 0.991]
     """
-    tail = (1.0 - confidence_level) / 2.0
     low, high = np.full((2, ratios.shape[1]), np.nan)
-    some = ~np.isnan(ratios).all(axis=0)
-    if some.any():
-        low[some], high[some] = np.nanquantile(
-            ratios[:, some], [tail, 1.0 - tail], axis=0
-        )
+    for column, n in enumerate(n_groups):
+        values = ratios[:, column]
+        values = values[~np.isnan(values)]
+        if n < 2 or values.size == 0:
+            continue
+        reach = stdtrit(n - 1, 0.5 + confidence_level / 2)
+        tail = ndtr(-reach * np.sqrt(n / (n - 1)))
+        low[column], high[column] = np.quantile(values, [tail, 1.0 - tail])
     return low, high

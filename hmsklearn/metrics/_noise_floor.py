@@ -21,7 +21,7 @@ from hmsklearn.metrics._rows import (
 from hmsklearn.metrics._vote_prior import fit_vote_prior
 from hmsklearn.votes import check_votes, in_class_order
 
-__all__ = ["floor_terms", "kl_noise_floor", "whole_counts"]
+__all__ = ["check_method", "floor_terms", "kl_noise_floor", "whole_counts"]
 
 _METHODS = ("mixture", "dirichlet", "zhang", "miller-madow")
 
@@ -144,10 +144,7 @@ def kl_noise_floor(
     0.134
     """
     name = "kl_noise_floor"
-    if method not in _METHODS:
-        raise ValueError(
-            f"{name}: method={method!r} is not known. Give one of {list(_METHODS)}."
-        )
+    check_method(method, name)
     if average not in ("micro", None):
         raise ValueError(
             f"{name}: average={average!r} is not known. Give 'micro' or None."
@@ -192,6 +189,27 @@ def kl_noise_floor(
     return float(np.average(rows, weights=weight))
 
 
+def check_method(method: str, name: str) -> None:
+    """Raise if the method is not known.
+
+    Parameters
+    ----------
+    method : str
+        See :func:`kl_noise_floor`.
+    name : str
+        Name that starts the error message.
+
+    Raises
+    ------
+    ValueError
+        With the methods that are known.
+    """
+    if method not in _METHODS:
+        raise ValueError(
+            f"{name}: method={method!r} is not known. Give one of {list(_METHODS)}."
+        )
+
+
 def floor_terms(
     fractions: np.ndarray,
     totals: np.ndarray,
@@ -220,6 +238,7 @@ def floor_terms(
     ndarray of shape (n, n_classes)
         Their row sums are the floor.
     """
+    check_method(method, name)
     counts = whole_counts(fractions, totals, name)
     if method == "miller-madow":
         # By class, what the row's formula is the sum of: half a degree of freedom

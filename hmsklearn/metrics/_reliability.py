@@ -124,8 +124,7 @@ def reliability_curve(
             low, high = np.full((2, n_patients.size), np.nan)
             if n_boot:
                 gaps = resampled_gaps(bins, patient, n_boot, random_state)
-                gaps[:, n_patients < 2] = np.nan
-                low, high = percentile_interval(gaps, confidence_level)
+                low, high = percentile_interval(gaps, confidence_level, n_patients)
             table["low"] = table["predicted"] + low
             table["high"] = table["predicted"] + high
             table.insert(4, "n_patients", n_patients)

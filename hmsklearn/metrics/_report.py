@@ -127,8 +127,8 @@ def kl_report(
     -----
     A resample draws as many patients as there are, with replacement, and recomputes
     each line's ratio of sums; resamples without any row of a level are left out of
-    its interval. With few patients, such intervals are too narrow rather than too
-    wide.
+    its interval. Percentiles of few patients would be too narrow, so the tails are
+    those that Student's t asks for.
 
     The floor's prior is fitted to all reported rows together, equal counts within one
     recording (without recordings: one patient) taken as copies. Rows below and above
@@ -139,7 +139,9 @@ def kl_report(
 
     References
     ----------
-    Field and Welsh, "Bootstrapping clustered data", JRSS B 69 (2007). Kaggle, HMS -
+    Field and Welsh, "Bootstrapping clustered data", JRSS B 69 (2007). Hesterberg,
+    "What teachers should know about the bootstrap", The American Statistician 69
+    (2015), for the widened percentiles. Kaggle, HMS -
     Harmful Brain Activity Classification, discussions 466731 (the metric) and 477135
     (two populations of rows).
 
@@ -155,8 +157,8 @@ def kl_report(
     >>> columns = ["level", "n_patients", "kl", "low", "high", "noise_floor"]
     >>> print(table[columns].round(3).head(2).to_string())
           level  n_patients     kl    low  high  noise_floor
-    0      rows          60  0.091  0.082   0.1        0.087
-    1  patients          60  0.091  0.082   0.1        0.087
+    0      rows          60  0.091  0.081   0.1        0.087
+    1  patients          60  0.091  0.081   0.1        0.087
     """
     name = "kl_report"
     check_resampling(n_boot, confidence_level, name)
@@ -338,8 +340,7 @@ def _table(
     low, high = np.full((2, len(lines)), np.nan)
     if n_boot:
         ratios = resampled_ratios(sums, whole, n_boot=n_boot, random_state=random_state)
-        ratios[:, n_patients < 2] = np.nan
-        low, high = percentile_interval(ratios, confidence_level)
+        low, high = percentile_interval(ratios, confidence_level, n_patients)
     total = weights.sum(axis=0)
     with np.errstate(invalid="ignore"):  # a level without rows has no mean
         return pd.DataFrame(
