@@ -466,18 +466,17 @@ def test_real_predictions(real):
     assert round(picks.path[0], 4) == 0.2354
     assert 0 < picks.value - lowest < 1e-5
     fractions = y / y.sum(axis=1, keepdims=True)
-    log_picks = select_greedily_log(np.log(prob.clip(1e-15, 1)), fractions)
+    log_prob = np.log(prob.clip(1e-15, 1))
+    log_picks = select_greedily_log(log_prob, fractions)
     assert round(log_picks.path[0], 4) == 0.2354
     assert round(log_picks.value, 4) == 0.2122
     for each in (picks, log_picks):
         assert 6 <= (each.counts > 0).sum() <= 15
     # By patient: picked in four folds, scored in the fifth.
     linear, log = np.empty_like(y, float), np.empty_like(y, float)
-    splitter = GroupKFold(5)
-    for train, test in splitter.split(y, groups=folds):
+    for train, test in GroupKFold(5).split(y, groups=folds):
         weights = select_greedily(*voted(prob[train], y[train])).weights
         linear[test] = weights @ prob[test]
-        log_prob = np.log(prob.clip(1e-15, 1))
         weights = select_greedily_log(log_prob[train], fractions[train]).weights
         pooled = np.exp(np.einsum("imk,m->ik", log_prob[test], weights))
         log[test] = pooled / pooled.sum(axis=1, keepdims=True)
