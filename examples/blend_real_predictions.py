@@ -2,7 +2,7 @@
 =======================================================================
 
     python examples/blend_real_predictions.py [--root FOLDER] [--trials 200]
-                                              [--jobs 1] [--out DIR]
+                                              [--epochs 801] [--jobs 1] [--out DIR]
 
 FOLDER (or the environment variable HMS_DATA) holds ``oof/targets.parquet`` and
 ``oof/predictions.parquet``: out-of-fold probabilities of 20 models and the votes. Rows
@@ -83,7 +83,9 @@ def load(root: Path) -> Predictions:
 # place's net is a log pool with class biases, and greedy selection knows no biases.
 
 
-def make_blends(n_trials: int = 200) -> Iterator[tuple[str, str, KLBlender]]:
+def make_blends(
+    n_trials: int = 200, n_epochs: int = 801
+) -> Iterator[tuple[str, str, KLBlender]]:
     """Yield pool, solver and blender."""
     searches: dict[str, dict[str, Any]] = {
         "newton": {},
@@ -91,7 +93,7 @@ def make_blends(n_trials: int = 200) -> Iterator[tuple[str, str, KLBlender]]:
         "nelder-mead": {},
         "optuna": {"solver_params": {"n_trials": n_trials}},
         "greedy": {},
-        "linear-net": {},
+        "linear-net": {"solver_params": {"n_epochs": n_epochs}},
     }
     for pool, without in (
         ("linear", {"linear-net"}),
@@ -223,6 +225,7 @@ def main(argv: list[str] | None = None) -> pd.DataFrame:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=os.environ.get("HMS_DATA"))
     parser.add_argument("--trials", type=int, default=200, help="of optuna")
+    parser.add_argument("--epochs", type=int, default=801, help="of the linear net")
     parser.add_argument("--jobs", type=int, default=1, help="folds at a time")
     parser.add_argument("--out", type=Path, default=Path("blend_output"))
     args = parser.parse_args(argv)
@@ -234,7 +237,7 @@ def main(argv: list[str] | None = None) -> pd.DataFrame:
     title = f"{len(data.names)} models, {len(data.y)} rows, weights of other patients"
     print(title, flush=True)
     rows = baselines(data)
-    for pool, solver, blender in make_blends(args.trials):
+    for pool, solver, blender in make_blends(args.trials, args.epochs):
         scores = score(blender, data, args.jobs)
         rows.append({"pool": pool, "solver": solver, **scores})
         took = scores["seconds"]

@@ -59,7 +59,8 @@ def test_the_rows_with_enough_votes_are_read(example, root):
 
 def test_one_table_of_all_pools_and_solvers(example, root, capsys):
     out = root / "out"
-    table = example.main(["--root", str(root), "--trials", "8", "--out", str(out)])
+    short = ["--trials", "8", "--epochs", "60"]
+    table = example.main(["--root", str(root), *short, "--out", str(out)])
     data = example.load(root)
     by_name = table.set_index(["pool", "solver"])
     assert by_name.index.is_unique
