@@ -173,15 +173,27 @@ class Plan:
                     "Name in step the step of the pipeline before which there are "
                     "windows, the one behind the reader."
                 )
-            known = names if self.montage is None else self.montage
             with naming_transform(self.caller, entry.label):
-                transform = entry.build(Surroundings(known, self.sfreq))
+                transform = self._build(entry, names)
             transform = label_transform(self.caller, entry.label, transform)
             if first is not None:
                 transform(row)
             items.append((number, place, transform))
         labels = tuple(entry.label for entry in self.entries)
         return Ready(self.caller, labels, tuple(items))
+
+    def _build(self, entry: Entry, names: Any) -> Transform:
+        if self.montage is not None:
+            return entry.build(Surroundings(self.montage, self.sfreq))
+        try:
+            return entry.build(Surroundings(names, self.sfreq))
+        except ValueError as error:
+            if names is None or not entry.asks_for_names:
+                raise
+            raise ValueError(
+                f"the steps in front call the channels {names}: {error} Give montage "
+                "or ch_names, or act in front of an earlier step."
+            ) from error
 
     def make_ready_behind(self, fitted: Any, first: Any) -> Ready:
         """Make the transforms where what stands in front of them has learned.

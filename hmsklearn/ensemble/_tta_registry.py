@@ -139,6 +139,16 @@ class Entry:
         names = [name for name, _ in self.parts]
         return not self.is_identity and all(isinstance(name, str) for name in names)
 
+    @property
+    def asks_for_names(self) -> bool:
+        """Whether it must be told what the channels are."""
+        return any(
+            isinstance(name, str)
+            and "montage" in _parameters(name)
+            and "montage" not in params
+            for name, params in self.parts
+        )
+
     def build(self, surroundings: Surroundings) -> Transform:
         """Make the transform for a place.
 

@@ -10,7 +10,7 @@ from sklearn.preprocessing import FunctionTransformer
 from hmsklearn.augmentation import WindowJitter
 from hmsklearn.datasets import HMSReader, load_hms
 from hmsklearn.ensemble import TestTimeAugmenter
-from hmsklearn.imaging import ViewUnion, WaveformImager, WindowUnion
+from hmsklearn.imaging import ChainMean, ViewUnion, WaveformImager, WindowUnion
 from hmsklearn.montage import CH_NAMES
 from hmsklearn.neural import WaveformClassifier
 from hmsklearn.preprocessing import (
@@ -20,6 +20,7 @@ from hmsklearn.preprocessing import (
     MontageTransformer,
     NaNImputer,
 )
+from hmsklearn.spectrogram import MelSpectrogramizer
 from hmsklearn.testing import ChannelPowerClassifier
 from hmsklearn.views import WindowViews
 
@@ -74,6 +75,7 @@ def check_shifts_of_the_crop(rows, votes):
     ):
         np.testing.assert_allclose(each[:, number], clf.predict_proba(seen), rtol=1e-9)
     np.testing.assert_allclose(fitted.predict_proba(rows), each.mean(axis=1))
+    return fitted
 
 
 def test_shifts_take_the_neighbouring_samples_of_the_record(simulated):
@@ -82,7 +84,12 @@ def test_shifts_take_the_neighbouring_samples_of_the_record(simulated):
 
 def test_on_real_files(hms_data):
     data = load_hms(hms_data / "hms")
-    check_shifts_of_the_crop(data.data.iloc[:7], data.target[:7])
+    fitted = check_shifts_of_the_crop(data.data.iloc[:7], data.target[:7])
+    test = load_hms(hms_data / "hms", split="test").data
+    each = fitted.predict_proba_by_transform(test)
+    assert each.shape == (len(test), 4, 6)
+    np.testing.assert_allclose(fitted.predict_proba(test), each.mean(axis=1))
+    np.testing.assert_allclose(each[:, 0], fitted.estimator_.predict_proba(test))
 
 
 def test_mirrored_electrodes_and_mirrored_derivations_agree(hms_data):
@@ -361,6 +368,32 @@ def test_names_that_say_nothing_are_no_names(signals, votes):
     pipe = Pipeline([("crop", CentreCrop(1)), ("clf", ChannelPowerClassifier())])
     with pytest.raises(ValueError, match="names of the channels are not known"):
         TestTimeAugmenter(pipe, ["mirror"], step="clf").fit(signals, votes)
+
+
+def test_names_that_have_no_side(signals, votes):
+    pipe = Pipeline([("image", WaveformImager()), ("clf", ChannelPowerClassifier())])
+    match = r"the steps in front call the channels \['waveform0'\]: .* Give montage"
+    with pytest.raises(ValueError, match=match):
+        TestTimeAugmenter(pipe, ["mirror"], step="clf").fit(signals, votes)
+
+
+@pytest.mark.parametrize("chains", [False, True])
+def test_planes_of_spectrograms_are_mirrored_by_their_names(chains, rng, votes):
+    X = rng.normal(0, 30, (6, 20, 1000)).astype("float32")
+    tail = [("chain", ChainMean())] if chains else []
+    pipe = Pipeline(
+        [
+            ("montage", MontageTransformer("double_banana")),
+            ("mel", MelSpectrogramizer()),
+            *tail,
+            ("clf", ChannelPowerClassifier()),
+        ]
+    )
+    behind = TestTimeAugmenter(pipe, ["mirror"], step="clf").fit(X, votes)
+    before = TestTimeAugmenter(pipe, ["mirror"], ch_names=CH_NAMES).fit(X, votes)
+    proba = behind.predict_proba(X)
+    np.testing.assert_allclose(proba, before.predict_proba(X), rtol=1e-4)
+    assert not np.allclose(proba, behind.estimator_.predict_proba(X))
 
 
 def test_behind_a_step_that_learns(signals, votes):
