@@ -231,18 +231,18 @@ def _leaks_of_table(
         outside = ~pseudo["split"].isin(range(len(splits)))
         if outside.any():
             raise ValueError(
-                f"{caller}: pseudo names split {pseudo['split'][outside].iloc[0]!r}, "
+                f"{caller}: pseudo names split {pseudo['split'][outside].iloc[0]}, "
                 f"and there are splits 0 .. {len(splits) - 1}."
             )
     found = []
     for number, (_, test) in enumerate(splits):
-        used = pseudo
+        used = np.ones(len(pseudo), dtype=bool)
         if "split" in pseudo.columns:
-            used = pseudo[pseudo["split"] == number]
+            used = (pseudo["split"] == number).to_numpy()
         held_out = set(pd.unique(patient[test]).tolist())
         for column in known:
-            named = [_as_set(value) & held_out for value in used[column]]
-            bad = np.flatnonzero([bool(names) for names in named])
+            named = [_as_set(value) & held_out for value in pseudo[column]]
+            bad = np.flatnonzero(used & np.array([bool(names) for names in named]))
             if not bad.size:
                 continue
             shared = set().union(*(named[row] for row in bad))

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import maximum_filter1d
-from scipy.signal import butter, sosfiltfilt
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 __all__ = ["MIN_SECONDS", "find_copies"]
 
@@ -22,11 +21,16 @@ __all__ = ["MIN_SECONDS", "find_copies"]
 MIN_SECONDS = 4.0
 
 _CHUNK = 32
-_BAND = (1.0, 12.0)
+# A mean over 45 ms, twice, less one over a second: what is between 1 and 12 Hz. Unlike
+# a recursive filter it sees nothing beyond that second, so that a copy stays a copy
+# however large the artefact is that the other window holds somewhere else.
+_SHORT_SECONDS, _LONG_SECONDS = 0.045, 1.0
 # A peak is the largest within a second to both sides; a piece is 1.5 s to both sides,
 # at 20 Hz.
 _PEAK_SECONDS, _PIECE_SECONDS, _PIECE_RATE = 1.0, 1.5, 20.0
-_N_COMPONENTS, _N_TABLES, _N_BITS = 24, 4, 28
+_N_COMPONENTS, _N_TABLES = 16, 8
+# As many bits as keep unlike pieces apart: the more pieces, the more.
+_FEWEST_BITS, _MOST_BITS = 12, 30
 # Pieces that so many windows share tell nothing, such as those of a calibration signal.
 _LARGEST_BUCKET = 200
 # Copies agree to the sample in where their peaks are, up to noise.
@@ -151,6 +155,9 @@ class _Prints:
             [pieces for rows in _chunks(sample) for pieces, _ in self._of(read(rows))]
         )
         rng = np.random.RandomState(0)
+        n_pieces = max(1.0, pieces.shape[0] * n_rows / sample.size)
+        bits = round(2 * np.log2(n_pieces)) - 2
+        self.n_bits = int(np.clip(bits, _FEWEST_BITS, _MOST_BITS))
         if pieces.shape[0] < 2:
             self.mean, self.planes = 0.0, np.zeros((pieces.shape[1], 0))
         else:
@@ -158,10 +165,10 @@ class _Prints:
             centred = pieces - self.mean
             size, axes = np.linalg.eigh(centred.T @ centred)
             size, axes = size[::-1][:_N_COMPONENTS], axes[:, ::-1][:, :_N_COMPONENTS]
-            size = np.sqrt(np.maximum(size, 1e-12 * size[0]))
+            size = np.sqrt(np.maximum(size, 1e-2 * size[0]))
             self.planes = axes / size
         self.planes = self.planes @ rng.normal(
-            size=(self.planes.shape[1], _N_TABLES * _N_BITS)
+            size=(self.planes.shape[1], _N_TABLES * self.n_bits)
         )
 
     def equal(self, eeg: np.ndarray) -> list[tuple[int, int]]:
@@ -230,13 +237,13 @@ class _Prints:
             pieces = np.divide(
                 pieces, length, out=np.zeros_like(pieces), where=length > 0
             )
-            found.append((pieces.reshape(at.size, -1), at))
+            found.append((pieces.reshape(at.size, 2 * around.size), at))
         return found
 
     def _hash(self, pieces: np.ndarray) -> np.ndarray:
         bits = (pieces - self.mean) @ self.planes > 0
-        bits = bits.reshape(pieces.shape[0], _N_TABLES, _N_BITS)
-        return (bits @ (1 << np.arange(_N_BITS))).T
+        bits = bits.reshape(pieces.shape[0], _N_TABLES, self.n_bits)
+        return (bits @ (1 << np.arange(self.n_bits))).T
 
 
 def _shared(order: np.ndarray, ends: np.ndarray, eeg: np.ndarray) -> list[np.ndarray]:
@@ -265,8 +272,14 @@ def _mix(windows: np.ndarray) -> np.ndarray:
 
 
 def _filter(signals: np.ndarray, sfreq: float) -> np.ndarray:
-    band = [_BAND[0], min(_BAND[1], 0.45 * sfreq)]
-    return sosfiltfilt(butter(3, band, "bandpass", fs=sfreq, output="sos"), signals)
+    short, long = (_odd(seconds * sfreq) for seconds in (_SHORT_SECONDS, _LONG_SECONDS))
+    smooth = uniform_filter1d(signals, short, mode="nearest")
+    smooth = uniform_filter1d(smooth, short, mode="nearest")
+    return smooth - uniform_filter1d(smooth, long, mode="nearest")
+
+
+def _odd(n_samples: float) -> int:
+    return 2 * int(n_samples / 2) + 1
 
 
 def _compare(
@@ -282,8 +295,8 @@ def _compare(
         windows = _filter(_filled(read(rows)).astype(np.float64), sfreq)
         of = dict(zip(rows.tolist(), windows, strict=True))
         for pair, lag in some:
-            best = (0, 0.0)
-            for near in range(lag - round(0.02 * sfreq), lag + round(0.02 * sfreq) + 1):
+            best, reach = (0, 0.0), round(_JITTER_SECONDS * sfreq / 2)
+            for near in range(lag - reach, lag + reach + 1):
                 value = _correlation(of[pair[0]], of[pair[1]], near, sfreq, min_overlap)
                 if abs(value) > abs(best[1]):
                     best = (near, value)
@@ -294,8 +307,13 @@ def _correlation(
     one: np.ndarray, other: np.ndarray, lag: int, sfreq: float, min_overlap: float
 ) -> float:
     """Median over channels of the correlation of what two windows have in common."""
+    if one.shape[1] - abs(lag) < min_overlap * sfreq:
+        return 0.0
+    # Without what the ends of the windows have been made up for.
+    end = round(sfreq * (_LONG_SECONDS / 2 + _SHORT_SECONDS))
+    one, other = one[:, end:-end], other[:, end:-end]
     n_times = one.shape[1] - abs(lag)
-    if n_times < min_overlap * sfreq:
+    if n_times < sfreq:
         return 0.0
     one = one[:, max(0, -lag) :][:, :n_times]
     other = other[:, max(0, lag) :][:, :n_times]
