@@ -11,9 +11,9 @@ of patients and scored in the fifth; the same on all rows gives the in-sample fi
 
 Prints one table and draws a picture. What to see in it: a blend's figure on the rows it
 was fitted on says little. Pools with more freedom gain there and lose with other
-patients, unless a penalty draws their weights together. Exact weights take a fraction of
-a second and come with a proof, the gap; what the searches leave of it is, but for a few
-hundred trials of Optuna, less than what all lose between patients.
+patients, unless a penalty draws their weights together. Exact weights take a fraction
+of a second and come with a proof, the gap; what the searches leave of it is, but for a
+few hundred trials of Optuna, less than what all lose between patients.
 """
 
 from __future__ import annotations
