@@ -442,7 +442,7 @@ class TestSignals:
         expected = self.audit(windows).findings
         got = self.audit(windows, signals=lambda rows: windows[rows]).findings
         pd.testing.assert_frame_equal(got, expected)
-        rows = load_hms(hms_root).iloc[:12]
+        rows = load_hms(hms_root).data.iloc[:12]
         report = audit_leakage(rows, np.arange(12) % 2, signals=HMSReader())
         assert report.checks["signal"] in ("clean", "leaks")
 
