@@ -36,8 +36,18 @@ NAMES = {
         "create_augmentation",
         "list_augmentations",
     ],
+    "calibration": [
+        "TemperatureScaledClassifier",
+        "fit_temperature",
+        "scale_temperature",
+    ],
     "datasets": ["HMSReader", "load_hms", "make_hms"],
-    "ensemble": ["KLBlender", "StackingKLClassifier", "TestTimeAugmenter"],
+    "ensemble": [
+        "KLBlender",
+        "SoftLabelClassifier",
+        "StackingKLClassifier",
+        "TestTimeAugmenter",
+    ],
     "imaging": [
         "ChainMean",
         "ImageResizer",
@@ -51,7 +61,17 @@ NAMES = {
         "WaveformPlotter",
         "WindowUnion",
     ],
-    "metrics": ["kl_divergence", "kl_scorer", "make_kl_scorer"],
+    "metrics": [
+        "calibration_report",
+        "compare_models",
+        "expected_calibration_error",
+        "kl_divergence",
+        "kl_noise_floor",
+        "kl_report",
+        "kl_scorer",
+        "make_kl_scorer",
+        "reliability_curve",
+    ],
     "model_selection": ["oof_predict_proba"],
     "montage": ["CH_NAMES", "Montage", "get_montage"],
     "nets": [
@@ -217,6 +237,7 @@ def test_importing_every_room_needs_no_extra():
     rooms = [room for room in ROOMS if room != "hmsklearn.testing"]
     loaded = modules_loaded_by("; ".join(f"import {room}" for room in rooms))
     extras = {"matplotlib", "mne", "librosa", "pytest", "numpydoc", "hypothesis"}
+    extras |= {"distributed", "dask", "xgboost"}
     assert not loaded & extras
 
 

@@ -115,7 +115,8 @@ def kl_report(
         * ``kl``: mean divergence in nat;
         * ``low``, ``high``: percentile interval over patients. NaN with fewer than
           two patients, which is every single recording: there is nobody to resample;
-        * ``noise_floor``: what the true distribution would score on these rows;
+        * ``noise_floor``: what the true distribution would score on these rows, and
+          ``floor_low``, ``floor_high``: its interval over the same resamples;
         * ``excess``: ``kl - noise_floor``, what a better model could gain at most.
 
     Raises
@@ -130,7 +131,8 @@ def kl_report(
     its interval. Percentiles of few patients would be too narrow, so the tails are
     those that Student's t asks for.
 
-    The floor's prior is fitted to all reported rows together, equal counts within one
+    The interval of the floor takes the fitted prior as given, and holds what comes of
+    the choice of patients alone. The prior is fitted to all reported rows together, equal counts within one
     recording (without recordings: one patient) taken as copies. Rows below and above
     ten votes in the competition were rated by other people: report them apart, by
     `min_votes`, where the floor matters. The floor of ``"class"`` lines is that of
@@ -320,6 +322,8 @@ def _by_recording(scored: _Scored) -> pd.DataFrame:
             "low": np.nan,
             "high": np.nan,
             "noise_floor": mean(scored.floor.sum(axis=1)),
+            "floor_low": np.nan,
+            "floor_high": np.nan,
         }
     )
 
@@ -335,12 +339,17 @@ def _table(
     kl = np.column_stack([line.kl for line in lines])
     floor = np.column_stack([line.floor for line in lines])
     whole = group_sums(patient, weights)
-    sums = group_sums(patient, weights * kl)
     n_patients = (group_sums(patient, (weights > 0).astype(float)) > 0).sum(axis=0)
-    low, high = np.full((2, len(lines)), np.nan)
-    if n_boot:
-        ratios = resampled_ratios(sums, whole, n_boot=n_boot, random_state=random_state)
-        low, high = percentile_interval(ratios, confidence_level, n_patients)
+    ends = np.full((4, len(lines)), np.nan)
+    for row, values in ((0, kl), (2, floor)):
+        if n_boot and not np.isnan(values).all():
+            sums = group_sums(patient, weights * values)
+            ratios = resampled_ratios(
+                sums, whole, n_boot=n_boot, random_state=random_state
+            )
+            ends[row : row + 2] = percentile_interval(
+                ratios, confidence_level, n_patients
+            )
     total = weights.sum(axis=0)
     with np.errstate(invalid="ignore"):  # a level without rows has no mean
         return pd.DataFrame(
@@ -349,9 +358,11 @@ def _table(
                 "level": [line.level for line in lines],
                 "n_rows": (weights > 0).sum(axis=0),
                 "n_patients": n_patients,
-                "kl": sums.sum(axis=0) / total,
-                "low": low,
-                "high": high,
+                "kl": (weights * kl).sum(axis=0) / total,
+                "low": ends[0],
+                "high": ends[1],
                 "noise_floor": (weights * floor).sum(axis=0) / total,
+                "floor_low": ends[2],
+                "floor_high": ends[3],
             }
         )

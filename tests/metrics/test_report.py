@@ -86,11 +86,18 @@ def test_floor_stands_beside_every_line(data):
         check_index_type=False,
     )
     np.testing.assert_allclose(table["excess"], table["kl"] - table["noise_floor"])
+    around = table[table.index.get_level_values("by") != "recording"]
+    inside = (around["floor_low"] < around["noise_floor"]) & (
+        around["noise_floor"] < around["floor_high"]
+    )
+    assert inside.all()
     zhang = report(data, noise_floor="zhang")
     assert zhang.loc[0, "noise_floor"] == pytest.approx(
         kl_noise_floor(votes, method="zhang")
     )
-    assert report(data, noise_floor=None)["noise_floor"].isna().all()
+    without = report(data, noise_floor=None)
+    columns = ["noise_floor", "floor_low", "floor_high", "excess"]
+    assert without[columns].isna().all(axis=None)
     alone = kl_report(votes, data[1], groups=patient, n_boot=0)
     assert alone.loc[0, "noise_floor"] == pytest.approx(
         kl_noise_floor(votes, groups=patient)
