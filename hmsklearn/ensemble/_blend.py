@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import get_tags
-from sklearn.utils.validation import has_fit_parameter
 
 from hmsklearn.ensemble._cross_fit import Target
 from hmsklearn.ensemble._passthrough import Passthrough
@@ -21,7 +20,6 @@ from hmsklearn.views import WindowViews
 __all__ = [
     "Blend",
     "FittedBlend",
-    "blend_params",
     "check_takes_features",
     "taught_by_votes",
 ]
@@ -245,30 +243,6 @@ class FittedBlend:
         one = np.full((1, 1, self.classes.size), 1.0 / self.classes.size)
         _, names = prediction_features(one, self.features, self.classes)
         return names + ([] if self.taken is None else self.taken.columns_)
-
-
-def blend_params(
-    estimator: Any, groups: np.ndarray | None, params: dict[str, Any]
-) -> dict[str, Any]:
-    """Add the groups where a final estimator's ``fit`` takes them.
-
-    Parameters
-    ----------
-    estimator : estimator
-        The final estimator.
-    groups : ndarray of shape (n,) or None
-        Groups of the rows.
-    params : dict
-        Keyword arguments of its ``fit`` so far.
-
-    Returns
-    -------
-    dict
-        The arguments with the groups.
-    """
-    if groups is None or not has_fit_parameter(estimator, "groups"):
-        return params
-    return {**params, "groups": groups}
 
 
 def _input_tags(estimator: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hmsklearn.ensemble._blender import _check_member_probabilities
+from hmsklearn.ensemble._blender import check_member_probabilities
 
 __all__ = ["count_models", "flatten"]
 
@@ -89,7 +89,7 @@ def _is_deep(X: Any) -> bool:
 
 
 def _of_probabilities(X: Any, probabilities: str, caller: str) -> np.ndarray | None:
-    proba = _check_member_probabilities(X, caller)
+    proba = check_member_probabilities(X, caller)
     if probabilities == "drop":
         return None
     table = proba.reshape(len(proba), -1).astype(np.float64, copy=False)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from hmsklearn.ensemble._members import columns_in_order
-from hmsklearn.votes import in_class_order
 
 __all__ = ["check_given_folds", "check_given_oof"]
 
@@ -175,10 +174,8 @@ def _from_frame(frame: pd.DataFrame, names: list[str], name: str) -> dict[str, A
 
 
 def _table(values: Any, estimator: Any, classes: np.ndarray, caller: str) -> np.ndarray:
-    if isinstance(values, pd.DataFrame):
-        ordered = in_class_order(values, classes, caller, "the table")
-        if ordered is not values:
-            return _numbers(ordered, caller)
+    if isinstance(values, pd.DataFrame) and not _is_numbered(values):
+        return _numbers(_by_name(values, classes, caller), caller)
     table = _numbers(values, caller)
     known = getattr(estimator, "classes_", None)
     if table.ndim != 2 or known is None or table.shape[1] != len(known):
@@ -187,6 +184,22 @@ def _table(values: Any, estimator: Any, classes: np.ndarray, caller: str) -> np.
             f"a column for each of the classes {classes.tolist()}."
         )
     return columns_in_order(table, np.asarray(known), classes, caller)
+
+
+def _is_numbered(table: pd.DataFrame) -> bool:
+    return list(table.columns) == list(range(table.shape[1]))
+
+
+def _by_name(table: pd.DataFrame, classes: np.ndarray, caller: str) -> pd.DataFrame:
+    """Put columns into class order; a name that is no class is never guessed."""
+    names = [str(column).lower().removesuffix("_vote") for column in table.columns]
+    wanted = [str(label).lower() for label in classes.tolist()]
+    if sorted(names) != sorted(wanted) or len(set(names)) < len(names):
+        raise ValueError(
+            f"{caller} has the columns {list(table.columns)}, expected one for each of "
+            f"the classes {classes.tolist()}, by name or as seizure_vote and so on."
+        )
+    return table.iloc[:, [names.index(name) for name in wanted]]
 
 
 def _numbers(values: Any, caller: str) -> np.ndarray:

@@ -15,6 +15,7 @@ __all__ = [
     "check_fitted_members",
     "check_members",
     "columns_in_order",
+    "params_without_routing",
     "split_fit_params",
     "weighted_fit_params",
 ]
@@ -225,6 +226,70 @@ def weighted_fit_params(
             "or switch on scikit-learn's metadata routing and request it there."
         )
     return {**params, "sample_weight": sample_weight}
+
+
+def params_without_routing(
+    members: list[tuple[str, Any]],
+    blender: Any,
+    groups: np.ndarray | None,
+    weight: np.ndarray | None,
+    fit_params: Mapping[str, Any],
+    dropped: set[str],
+    caller: str,
+) -> dict[str, dict[str, Any]]:
+    """Decide what reaches each ``fit`` where no metadata is routed.
+
+    Parameters
+    ----------
+    members : list of (str, estimator)
+        The members that are fitted.
+    blender : estimator
+        The final estimator.
+    groups : ndarray of shape (n,) or None
+        Groups of the rows, for a final estimator whose ``fit`` takes them.
+    weight : ndarray of shape (n,) or None
+        Weights of the rows, for all of them.
+    fit_params : mapping
+        Keyword arguments of the stack's ``fit``.
+    dropped : set of str
+        Names of the dropped members.
+    caller : str
+        Name that starts the error messages.
+
+    Returns
+    -------
+    dict of str to dict
+        Keyword arguments by member, and for ``final_estimator``.
+
+    Raises
+    ------
+    TypeError
+        If a parameter belongs to no member, or one takes no weights.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> params_without_routing([("a", LogisticRegression())], LogisticRegression(),
+    ...                        None, [1, 2], {}, set(), "doctest")
+    {'a': {'sample_weight': [1, 2]}, 'final_estimator': {'sample_weight': [1, 2]}}
+    """
+    names = [member for member, _ in members]
+    if not names and fit_params:
+        raise TypeError(
+            f"{caller}.fit got an unexpected argument {next(iter(fit_params))!r}: with "
+            "cv='prefit' no member is fitted."
+        )
+    params = split_fit_params(fit_params, names, dropped, caller)
+    params = {
+        member: weighted_fit_params(
+            estimator, params[member], weight, f"{caller}: member {member!r}"
+        )
+        for member, estimator in members
+    }
+    final = weighted_fit_params(blender, {}, weight, f"{caller}: final_estimator")
+    if groups is not None and has_fit_parameter(blender, "groups"):
+        final = {**final, "groups": groups}
+    return {**params, "final_estimator": final}
 
 
 def columns_in_order(

@@ -9,7 +9,9 @@ from sklearn.utils import indexable
 
 from hmsklearn._compat import safe_indexing
 from hmsklearn.ensemble._gain import Answers
-from hmsklearn.ensemble._learn import Plan, Rows, learn, member_probabilities
+from hmsklearn.ensemble._learn import learn
+from hmsklearn.ensemble._member_fits import member_probabilities
+from hmsklearn.ensemble._plan import Plan, Rows
 from hmsklearn.model_selection._splits import resolve_splits
 
 __all__ = ["nested_answers"]

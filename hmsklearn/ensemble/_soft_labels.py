@@ -18,7 +18,8 @@ from hmsklearn._groups import check_groups
 from hmsklearn._params import check_choice, check_integer, check_real
 from hmsklearn.ensemble._expansion import expand, repeat
 from hmsklearn.ensemble._flatten import count_models, flatten
-from hmsklearn.metrics import check_weight, kl_divergence
+from hmsklearn.ensemble._predicting import PredictsVotes
+from hmsklearn.metrics import check_weight
 from hmsklearn.model_selection._folds import (
     check_can_predict_proba,
     check_estimator_proba,
@@ -31,7 +32,9 @@ __all__ = ["SoftLabelClassifier"]
 _SEARCHES = (GridSearchCV, RandomizedSearchCV)
 
 
-class SoftLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class SoftLabelClassifier(
+    PredictsVotes, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Classifier of single labels that learns from votes.
 
     Each row becomes one copy for every class that was voted for, and the copy weighs
@@ -246,44 +249,6 @@ class SoftLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             proba = np.maximum(proba, self.min_proba)
             proba /= proba.sum(axis=1, keepdims=True)
         return proba
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Name the most probable class.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, list or WindowViews
-            The rows, as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels out of ``classes_``.
-        """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Negative KL divergence; greater is better.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, list or WindowViews
-            The rows.
-        y : array-like of shape (n, n_classes) or (n,)
-            Votes, fractions or labels.
-        sample_weight : array-like of shape (n,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            The negative divergence in nat.
-        """
-        proba = self.predict_proba(X)
-        return -float(
-            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
-        )
 
     @property
     def n_features_in_(self) -> int:

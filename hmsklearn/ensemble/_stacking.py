@@ -19,37 +19,27 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from hmsklearn._compat import routing_enabled
 from hmsklearn._groups import check_groups, patients_of
 from hmsklearn._params import check_integer
-from hmsklearn.ensemble._blend import (
-    Blend,
-    blend_params,
-    check_takes_features,
-    taught_by_votes,
-)
+from hmsklearn.ensemble._blend import Blend, check_takes_features, taught_by_votes
 from hmsklearn.ensemble._blender import KLBlender
 from hmsklearn.ensemble._composition import MemberComposition
 from hmsklearn.ensemble._cross_fit import Target
 from hmsklearn.ensemble._fold_store import record_folder
 from hmsklearn.ensemble._gain import answers_of_folds, estimate_gain
 from hmsklearn.ensemble._given_oof import check_given_folds, check_given_oof
-from hmsklearn.ensemble._learn import (
-    Learned,
-    Plan,
-    Rows,
-    blend_rows,
-    learn,
-    member_probabilities,
-)
+from hmsklearn.ensemble._learn import Learned, blend_rows, learn
+from hmsklearn.ensemble._member_fits import member_probabilities
 from hmsklearn.ensemble._members import (
     check_fitted_members,
     check_members,
-    split_fit_params,
-    weighted_fit_params,
+    params_without_routing,
 )
 from hmsklearn.ensemble._nested_gain import nested_answers
+from hmsklearn.ensemble._plan import Plan, Rows
+from hmsklearn.ensemble._predicting import PredictsVotes
 from hmsklearn.ensemble._prediction_features import check_prediction_features
 from hmsklearn.ensemble._table_of_folds import table_of_folds
 from hmsklearn.ensemble._upsample import check_upsample
-from hmsklearn.metrics import check_weight, kl_divergence
+from hmsklearn.metrics import check_weight
 from hmsklearn.model_selection._folds import check_can_predict_proba
 from hmsklearn.model_selection._splits import (
     count_rows,
@@ -61,7 +51,7 @@ from hmsklearn.votes import check_votes, refuse_encoded_votes, resolve_classes
 __all__ = ["StackingKLClassifier"]
 
 
-class StackingKLClassifier(ClassifierMixin, MemberComposition):
+class StackingKLClassifier(PredictsVotes, ClassifierMixin, MemberComposition):
     """Stack of classifiers that learn from votes, blended to the smallest KL.
 
     Every member predicts every row out of fold, with the same folds; a blender finds
@@ -404,44 +394,6 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         )
         return self._blend.predict_proba(proba, X)
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Name the most probable class.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, list or WindowViews
-            The rows, as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels out of ``classes_``.
-        """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Negative KL divergence; greater is better.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, list or WindowViews
-            The rows.
-        y : array-like of shape (n, n_classes) or (n,)
-            Votes, fractions or labels.
-        sample_weight : array-like of shape (n,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            The negative divergence in nat.
-        """
-        proba = self.predict_proba(X)
-        return -float(
-            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
-        )
-
     def get_metadata_routing(self) -> MetadataRouter:
         """Describe which metadata ``fit`` takes and passes on.
 
@@ -520,8 +472,6 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
         fit_params: dict[str, Any],
     ) -> dict[str, dict[str, Any]]:
         """Decide what reaches each member's ``fit``, and the blender's."""
-        name = type(self).__name__
-        blender = plan.blend.final_estimator
         members = [] if self._is_prefit else plan.members
         if routing_enabled():
             metadata = {"groups": groups, "sample_weight": weight, **fit_params}
@@ -529,26 +479,16 @@ class StackingKLClassifier(ClassifierMixin, MemberComposition):
             routed = process_routing(self, "fit", **given)
             keys = [member for member, _ in members] + ["final_estimator"]
             return {key: dict(routed[key]["fit"]) for key in keys}
-        if self._is_prefit and fit_params:
-            raise TypeError(
-                f"{name}.fit got an unexpected argument {next(iter(fit_params))!r}: "
-                "with cv='prefit' no member is fitted."
-            )
-        names = [member for member, _ in members]
-        dropped = {member for member, _ in self.estimators} - set(names)
-        params = split_fit_params(fit_params, names, dropped, name)
-        params = {
-            member: weighted_fit_params(
-                estimator, params[member], weight, f"{name}: member {member!r}"
-            )
-            for member, estimator in members
-        }
-        params["final_estimator"] = blend_params(
-            blender,
+        kept = {member for member, _ in plan.members}
+        return params_without_routing(
+            members,
+            plan.blend.final_estimator,
             groups,
-            weighted_fit_params(blender, {}, weight, f"{name}: final_estimator"),
+            weight,
+            fit_params,
+            {member for member, _ in self.estimators} - kept,
+            plan.caller,
         )
-        return params
 
     def _blend_given(self, plan: Plan, rows: Rows, oof: Any, folds: Any) -> Learned:
         """Blend members that are fitted, by predictions that are there."""

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.utils import indexable
-from sklearn.utils.parallel import Parallel, delayed
 
 from hmsklearn._compat import num_samples, safe_indexing, slice_fit_params
+from hmsklearn.model_selection._parallel import Record, in_parallel, on_this_machine
 from hmsklearn.model_selection._threads import (
     torch_threads,
     torch_threads_set_to,
@@ -26,12 +25,12 @@ from hmsklearn.model_selection._threads import (
 
 __all__ = [
     "Fold",
-    "Record",
+    "FoldJob",
     "check_can_predict_proba",
     "check_estimator_proba",
-    "in_parallel",
     "in_row_order",
     "run_folds",
+    "run_jobs",
 ]
 
 
@@ -59,44 +58,116 @@ class Fold(NamedTuple):
     from_disk: bool = False
 
 
-class Record(Protocol):
-    """Where the result of one fit is kept, so that another run finds it."""
+class FoldJob(NamedTuple):
+    """One estimator that is to be run over all folds.
 
-    def load(self) -> Any:
-        """Give what was kept, None where there is nothing."""
+    Attributes
+    ----------
+    estimator : estimator
+        Cloned for every fold.
+    fit_params : mapping
+        Keyword arguments of ``fit``, cut by row where they have one entry a row.
+    caller : str
+        Name that starts the error messages.
+    report : callable or None
+        Called with the number of each fold and the fold, in order, as they finish.
+    records : sequence of Record or None
+        One for each split: a fold that is found there is not run again, and one that
+        was run is kept there.
+    """
 
-    def save(self, value: Any) -> None:
-        """Keep a value, which is not None."""
+    estimator: Any
+    fit_params: Mapping[str, Any]
+    caller: str
+    report: Callable[[int, Fold], None] | None = None
+    records: Sequence[Record | None] | None = None
 
 
-def in_parallel(
-    tasks: Iterable[Any], *, n_jobs: int | None
-) -> Generator[Any, None, None]:
-    """Run tasks and hand over their results in order, as they finish.
+def run_jobs(
+    jobs: Sequence[FoldJob],
+    X: Any,
+    y: Any,
+    splits: list[tuple[np.ndarray, np.ndarray]],
+    *,
+    n_jobs: int | None,
+    keep_estimators: bool,
+) -> list[list[Fold]]:
+    """Fit and predict every fold of several estimators, all in one queue.
 
     Parameters
     ----------
-    tasks : iterable
-        What :func:`sklearn.utils.parallel.delayed` gave.
+    jobs : sequence of FoldJob
+        The estimators and what belongs to them.
+    X, y : array-like
+        Data and target, both cut by row and otherwise untouched.
+    splits : list of (ndarray, ndarray)
+        What :func:`hmsklearn.model_selection._splits.resolve_splits` returned.
     n_jobs : int or None
-        Number of tasks at a time.
+        Number of folds at a time.
+    keep_estimators : bool
+        Whether the folds keep their fitted estimators.
 
     Returns
     -------
-    generator
-        The results. Where joblib's active backend cannot hand them over one by one
-        (``multiprocessing`` cannot), they come all at the end.
+    list of list of Fold
+        For each estimator one for each split.
+
+    Raises
+    ------
+    ValueError
+        If the folds of an estimator disagree about the classes, or their
+        probabilities are none.
 
     Examples
     --------
-    >>> list(in_parallel([delayed(abs)(-1), delayed(abs)(-2)], n_jobs=None))
-    [1, 2]
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyClassifier
+    >>> splits = [(np.array([0, 1]), np.array([2])), (np.array([1, 2]), np.array([0]))]
+    >>> jobs = [FoldJob(DummyClassifier(), {}, "doctest")] * 3
+    >>> runs = run_jobs(jobs, [[0], [0], [0]], [0, 1, 1], splits,
+    ...                 n_jobs=None, keep_estimators=False)
+    >>> len(runs), runs[0][1].proba.tolist()
+    (3, [[0.0, 1.0]])
     """
-    backend, _ = get_active_backend()
-    one_by_one = getattr(backend, "supports_return_generator", False)
-    how = "generator" if one_by_one else "list"
-    running = Parallel(n_jobs=n_jobs, return_as=how)(tasks)
-    return running if one_by_one else (result for result in running)
+    # What has no rows to take out, only a conversion to an array, is converted.
+    (X,), (y,) = indexable(X), indexable(y)
+    threads = torch_threads()
+    arguments = (
+        (
+            clone(job.estimator),
+            X,
+            y,
+            train,
+            test,
+            job.fit_params,
+            keep_estimators,
+            job.caller,
+            threads,
+            None if job.records is None else job.records[number],
+        )
+        for job in jobs
+        for number, (train, test) in enumerate(splits)
+    )
+    running = in_parallel(_run_fold, arguments, n_jobs=n_jobs)
+    runs: list[list[Fold]] = []
+    try:
+        for job in jobs:
+            folds: list[Fold] = []
+            for number in range(len(splits)):
+                folds.append(next(running))
+                _check_same_classes(job.estimator, folds, job.caller)
+                if job.report is not None:
+                    job.report(number, folds[-1])
+            runs.append(folds)
+    except BaseException:
+        with warnings.catch_warnings():
+            # joblib warns that folds under way are given up: that is what is meant.
+            warnings.simplefilter("ignore")
+            running.close()
+        raise
+    # To its end, so that joblib takes leave of its workers.
+    next(running, None)
+    return runs
 
 
 def run_folds(
@@ -110,7 +181,6 @@ def run_folds(
     keep_estimators: bool,
     report: Callable[[int, Fold], None] | None,
     caller: str,
-    records: Sequence[Record | None] | None = None,
 ) -> list[Fold]:
     """Fit and predict every fold.
 
@@ -132,9 +202,6 @@ def run_folds(
         Called with the number of each fold and the fold, in order, as they finish.
     caller : str
         Name that starts the error messages.
-    records : sequence of Record or None, optional
-        One for each split: a fold that is found there is not run again, and one that
-        was run is kept there.
 
     Returns
     -------
@@ -158,46 +225,16 @@ def run_folds(
     >>> folds[0].proba.shape, folds[0].classes.tolist()
     ((1, 2), [0, 1])
     """
-    # What has no rows to take out, only a conversion to an array, is converted.
-    (X,), (y,) = indexable(X), indexable(y)
-    # A generator hands the folds over as they finish, so that progress can be told
-    # from this process, where a notebook shows it.
-    threads = torch_threads()
-    if not hasattr(get_active_backend()[0], "client"):
-        # The cores of a cluster are not this machine's.
-        warn_if_crowded(estimator, n_jobs, threads, caller)
-    places: Sequence[Record | None] = records or [None] * len(splits)
-    running = in_parallel(
-        (
-            delayed(_run_fold)(
-                clone(estimator),
-                X,
-                y,
-                train,
-                test,
-                fit_params,
-                keep_estimators,
-                caller,
-                threads,
-                record,
-            )
-            for (train, test), record in zip(splits, places, strict=True)
-        ),
+    if on_this_machine():
+        warn_if_crowded(estimator, n_jobs, torch_threads(), caller)
+    [folds] = run_jobs(
+        [FoldJob(estimator, fit_params, caller, report)],
+        X,
+        y,
+        splits,
         n_jobs=n_jobs,
+        keep_estimators=keep_estimators,
     )
-    folds: list[Fold] = []
-    try:
-        for number, fold in enumerate(running):
-            folds.append(fold)
-            _check_same_classes(estimator, folds, caller)
-            if report is not None:
-                report(number, fold)
-    except BaseException:
-        with warnings.catch_warnings():
-            # joblib warns that folds under way are given up: that is what is meant.
-            warnings.simplefilter("ignore")
-            running.close()
-        raise
     return folds
 
 

@@ -58,6 +58,7 @@ def forms_of(oof):
             ),
         },
         "frame": frame,
+        "frame in small letters": frame.rename(columns=str.lower),
         "frame with two levels": frame.set_axis(levels, axis=1),
     }
 
@@ -190,6 +191,13 @@ def test_cross_validation_of_frozen_members(usual):
         (
             lambda oof: pd.DataFrame(oof.reshape(160, 12)),
             r"columns of oof must be called member/class",
+        ),
+        (
+            lambda oof: pd.DataFrame(
+                oof.reshape(160, 12),
+                columns=[f"{m}/{k}" for m in ("left", "right") for k in "uvwxyz"],
+            ),
+            r"oof of 'left' has the columns \['u', .* expected one for each of the cl",
         ),
     ],
 )

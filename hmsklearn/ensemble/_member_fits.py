@@ -1,0 +1,184 @@
+"""The lower level of a stack: its members out of fold and on all rows."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from hmsklearn._compat import num_samples, slice_fit_params
+from hmsklearn.ensemble._fold_store import DiskRecord
+from hmsklearn.ensemble._members import columns_in_order
+from hmsklearn.ensemble._plan import Plan, Rows
+from hmsklearn.model_selection._folds import (
+    Fold,
+    FoldJob,
+    check_estimator_proba,
+    run_jobs,
+)
+from hmsklearn.model_selection._parallel import in_parallel, on_this_machine
+from hmsklearn.model_selection._threads import (
+    torch_threads,
+    torch_threads_set_to,
+    warn_if_crowded,
+)
+
+__all__ = ["fit_on_all_rows", "member_probabilities", "run_members"]
+
+Splits = list[tuple[np.ndarray, np.ndarray]]
+
+
+def run_members(plan: Plan, rows: Rows, splits: Splits) -> list[list[Fold]]:
+    """Run all members over the folds; their columns come back in stack order.
+
+    Parameters
+    ----------
+    plan : Plan
+        How.
+    rows : Rows
+        On what.
+    splits : list of (ndarray, ndarray)
+        Row numbers of the folds.
+
+    Returns
+    -------
+    list of list of Fold
+        The folds of each member.
+    """
+    if on_this_machine():
+        for _, estimator in plan.members:
+            warn_if_crowded(estimator, plan.n_jobs, torch_threads(), plan.caller)
+    jobs = [_job(plan, rows, member, splits) for member, _ in plan.members]
+    runs = run_jobs(
+        jobs,
+        rows.X,
+        rows.y,
+        splits,
+        n_jobs=plan.n_jobs,
+        keep_estimators=not plan.refit,
+    )
+    return [
+        [fold._replace(proba=_in_stack_order(plan, job.caller, fold)) for fold in folds]
+        for job, folds in zip(jobs, runs, strict=True)
+    ]
+
+
+def _job(plan: Plan, rows: Rows, member: str, splits: Splits) -> FoldJob:
+    caller = f"{plan.caller}: member {member!r}"
+    done = np.empty(rows.target.votes.fractions.shape)
+
+    def report(number: int, fold: Fold) -> None:
+        test = splits[number][1]
+        done[test] = _in_stack_order(plan, caller, fold)
+        took = "from disk" if fold.from_disk else f"{fold.seconds:.1f} s"
+        plan.say(
+            f"{member}: fold {number + 1}/{len(splits)}, {test.size} rows held "
+            f"out, KL {rows.target.kl(done[test], test):.4f}, {took}"
+        )
+        if number == len(splits) - 1:
+            plan.say(f"{member}: out of fold KL {rows.target.kl(done):.4f}")
+
+    records = [
+        plan.record(rows, member, "fold", train, test, not plan.refit)
+        for train, test in splits
+    ]
+    estimator = dict(plan.members)[member]
+    return FoldJob(estimator, rows.params[member], caller, report, records)
+
+
+def _in_stack_order(plan: Plan, caller: str, fold: Fold) -> np.ndarray:
+    return columns_in_order(fold.proba, fold.classes, plan.classes, caller)
+
+
+def fit_on_all_rows(plan: Plan, rows: Rows) -> list[Any]:
+    """Fit every member once more, on all rows.
+
+    Parameters
+    ----------
+    plan : Plan
+        How.
+    rows : Rows
+        On what.
+
+    Returns
+    -------
+    list of estimators
+        The fitted members.
+    """
+    threads = torch_threads()
+    arguments = (
+        (
+            clone(estimator),
+            rows.X,
+            rows.y,
+            rows.params[member],
+            plan.record(rows, member, "all rows"),
+            threads,
+        )
+        for member, estimator in plan.members
+    )
+    running = in_parallel(_fit, arguments, n_jobs=plan.n_jobs)
+    fitted = []
+    for (member, _), (estimator, seconds, from_disk) in zip(
+        plan.members, running, strict=True
+    ):
+        took = "from disk" if from_disk else f"{seconds:.1f} s"
+        plan.say(f"{member}: fitted on all rows, {took}")
+        fitted.append(estimator)
+    return fitted
+
+
+def member_probabilities(
+    learned: Any, names: list[str], X: Any, classes: np.ndarray, caller: str
+) -> np.ndarray:
+    """Predict by every member.
+
+    Parameters
+    ----------
+    learned : list of estimators
+        The fitted members.
+    names : list of str
+        Their names.
+    X : array-like, DataFrame, list or WindowViews
+        The rows.
+    classes : ndarray of shape (n_classes,)
+        Class labels in column order.
+    caller : str
+        Name that starts the error messages.
+
+    Returns
+    -------
+    ndarray of shape (n, n_members, n_classes)
+        Their probabilities.
+    """
+    n_rows = num_samples(X)
+    tables = []
+    for name, estimator in zip(names, learned, strict=True):
+        where = f"{caller}: member {name!r}"
+        proba, found = check_estimator_proba(
+            estimator, estimator.predict_proba(X), n_rows, where
+        )
+        tables.append(columns_in_order(proba, found, classes, where))
+    return np.stack(tables, axis=1)
+
+
+def _fit(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    fit_params: dict[str, Any],
+    record: DiskRecord | None,
+    threads: int | None,
+) -> tuple[Any, float, bool]:
+    kept = None if record is None else record.load()
+    if kept is not None:
+        return (*kept, True)
+    start = time.perf_counter()
+    with torch_threads_set_to(threads):
+        estimator.fit(X, y, **slice_fit_params(X, params=fit_params))
+    seconds = time.perf_counter() - start
+    if record is not None:
+        record.save((estimator, seconds))
+    return estimator, seconds, False
