@@ -418,7 +418,6 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
                 _weights_of(branch),
                 name=branch._weights_name(),
                 caller=f"{type(self).__name__}: branch {name!r}",
-                backbone_params=getattr(branch, "backbone_params", None),
             )
 
     def _check_frozen(self, body: Any) -> None:

@@ -55,14 +55,7 @@ class SpentWeights:
     source: str
 
 
-def load_weights(
-    body: nn.Module,
-    weights: Any,
-    *,
-    name: str,
-    caller: str,
-    backbone_params: dict[str, Any] | None = None,
-) -> None:
+def load_weights(body: nn.Module, weights: Any, *, name: str, caller: str) -> None:
     """Put weights into a freshly built net.
 
     Parameters
@@ -75,8 +68,6 @@ def load_weights(
         Name of the architecture, by which a folder's file is found.
     caller : str
         Name that starts the error messages.
-    backbone_params : dict, optional
-        Of no effect: a net knows what its backbone was built with.
 
     Raises
     ------

@@ -381,7 +381,7 @@ class TestMachine:
         recorder = Recorder()
         clf = make(max_epochs=1).fit(data.X, data.votes)
         monkeypatch.setattr(
-            "hmsklearn.neural._base.resolve_amp", lambda *a, **k: torch.bfloat16
+            "hmsklearn.neural._net_steps.resolve_amp", lambda *a, **k: torch.bfloat16
         )
         for one in (saved(clf), clf):
             one.set_params(callbacks=[recorder]).partial_fit(data.X, data.votes)
