@@ -17,6 +17,8 @@ from hmsklearn.testing._instances import CASES, find_case
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*no window to train on has a vote"),
     pytest.mark.filterwarnings("ignore:.*is larger than the data"),
+    # Nor do they know of groups.
+    pytest.mark.filterwarnings("ignore:.*got no groups, so that every row stands"),
 ]
 
 # What scikit-learn compares to 1e-7; float32 sums keep five digits.

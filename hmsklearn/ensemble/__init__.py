@@ -1,6 +1,7 @@
 """Combining classifiers under the KL divergence."""
 
 from hmsklearn.ensemble._blender import KLBlender
+from hmsklearn.ensemble._context import GroupContextBlender
 from hmsklearn.ensemble._soft_labels import SoftLabelClassifier
 from hmsklearn.ensemble._stacking import StackingKLClassifier
 from hmsklearn.ensemble._test_time import TestTimeAugmenter
@@ -9,6 +10,7 @@ from hmsklearn.ensemble._tta_registry import TEST_TIME_SCHEMES, TEST_TIME_TRANSF
 __all__ = [
     "TEST_TIME_SCHEMES",
     "TEST_TIME_TRANSFORMS",
+    "GroupContextBlender",
     "KLBlender",
     "SoftLabelClassifier",
     "StackingKLClassifier",

@@ -22,7 +22,7 @@ from hmsklearn.metrics import check_weight, kl_divergence
 from hmsklearn.model_selection._splits import resolve_splits
 from hmsklearn.votes import check_votes, refuse_encoded_votes, resolve_classes
 
-__all__ = ["KLBlender"]
+__all__ = ["KLBlender", "check_member_probabilities"]
 
 # The same tolerance as in kl_divergence: float32 softmax rows miss one by 1e-7.
 _SUM_TOLERANCE = 1e-4
@@ -297,7 +297,7 @@ class KLBlender(ClassifierMixin, BaseEstimator):
         name = type(self).__name__
         refuse_encoded_votes(name, classes=self.classes)
         kinds = self._check_parameters()
-        prob = _check_member_probabilities(X, name)
+        prob = check_member_probabilities(X, name)
         votes = check_votes(
             y, classes=self.classes, n_windows=prob.shape[0], caller=name
         )
@@ -376,7 +376,7 @@ class KLBlender(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         name = type(self).__name__
-        prob = _check_member_probabilities(X, name)
+        prob = check_member_probabilities(X, name)
         expected = (self.n_features_in_, self.classes_.size)
         if prob.shape[1:] != expected:
             raise ValueError(
@@ -609,7 +609,31 @@ class KLBlender(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _check_member_probabilities(X: Any, name: str) -> np.ndarray:
+def check_member_probabilities(X: Any, name: str) -> np.ndarray:
+    """Check the probabilities of several models.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, n_models, n_classes)
+        The probabilities.
+    name : str
+        Name that starts the error messages.
+
+    Returns
+    -------
+    ndarray of shape (n, n_models, n_classes)
+        The probabilities, float32 or float64.
+
+    Raises
+    ------
+    ValueError
+        For anything else; the message names row and model.
+
+    Examples
+    --------
+    >>> check_member_probabilities([[[0.2, 0.8]]], "doctest").shape
+    (1, 1, 2)
+    """
     try:
         if scipy.sparse.issparse(X):
             raise TypeError("sparse input is not supported")

@@ -7,7 +7,7 @@ few parameters: convex in weights and biases.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -154,7 +154,7 @@ class LogPoolLoss:
     def hessian(self, point: _LogPoint, *, precise: bool = False) -> np.ndarray:
         """Return the second derivatives, of many rows in float32 unless precise."""
         precise = precise or self.logs.size < _SMALL
-        dtype = np.float64 if precise else np.float32
+        dtype: Any = np.float64 if precise else np.float32
         n_models, n_rows, n_classes = self.logs.shape
         total = np.zeros((self.n_params, self.n_params))
         n_columns = self.n_params if self.per_class else n_models + n_classes

@@ -406,7 +406,22 @@ CASES: tuple[CheckCase, ...] = (
         single_precision=True,
     ),
     CheckCase(
+        "ensemble.GroupContextBlender",
+        kind="probabilities",
+        shape=(3, 6),
+        adapted_params=_CLASSES,
+        adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
+    ),
+    CheckCase(
         "ensemble.KLBlender",
+        kind="probabilities",
+        shape=(3, 6),
+        adapted_params=_CLASSES,
+        adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
+    ),
+    CheckCase(
+        "ensemble.KLBlender",
+        lambda: {"pool": ("linear", "log"), "bias": True, "alpha": 0.1},
         kind="probabilities",
         shape=(3, 6),
         adapted_params=_CLASSES,
