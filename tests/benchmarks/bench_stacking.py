@@ -23,8 +23,10 @@ from hmsklearn.metrics import kl_divergence
 N_ROWS = 20_000
 N_CLASSES = 6
 N_TRIALS = 200
+N_EVALUATIONS = 10_000
 N_EPOCHS = 100
 BATCH = 1024
+NELDER_MEAD = f"scipy Nelder-Mead, {N_EVALUATIONS:,} evaluations"
 
 
 def simulate(n_models, n_rows, seed=0):
@@ -136,9 +138,19 @@ def lbfgsb(pool):
 
 
 def nelder_mead(pool):
-    """With SciPy's own tolerances and limit, 200 steps for each parameter."""
+    """With SciPy's tolerances, and more evaluations than it allows by itself.
+
+    Its own limit, 200 for each parameter, is met long before its tolerances are, at
+    a gap of 6e-4 for 23 models.
+    """
     bounds = [(0, 1)] * pool.start.size if isinstance(pool, LinearPool) else None
-    return minimize(pool.value, pool.start, method="Nelder-Mead", bounds=bounds).x
+    return minimize(
+        pool.value,
+        pool.start,
+        method="Nelder-Mead",
+        bounds=bounds,
+        options={"maxiter": N_EVALUATIONS, "maxfev": N_EVALUATIONS},
+    ).x
 
 
 def optuna(pool, n_trials):
@@ -339,7 +351,7 @@ def greedy_job(n_models, n_rows, n_steps=10):
 def searches(race, of_pool, n_trials):
     """The ones that take long: each runs once."""
     once = {"once": True}
-    rows = [("scipy Nelder-Mead", of_pool(nelder_mead), race.roughly, once)]
+    rows = [(NELDER_MEAD, of_pool(nelder_mead), race.roughly, once)]
     if importlib.util.find_spec("optuna"):
         run = of_pool(partial(optuna, n_trials=n_trials))
         rows.append((f"optuna, {n_trials} trials", run, race.roughly, once))
@@ -358,7 +370,7 @@ def job(name, race, neighbours, targets):
 
 
 def jobs(n_rows=N_ROWS, sizes=(23, 150), n_trials=N_TRIALS):
-    search = {"scipy Nelder-Mead": 100.0}
+    search = {NELDER_MEAD: 100.0}
     exact = {"scipy L-BFGS-B, exact gradient": 5.0}
     adam = {f"Adam on batches, {N_EPOCHS} epochs": 5.0}
     small, large = sizes
