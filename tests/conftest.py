@@ -20,7 +20,9 @@ def pytest_cmdline_main(config):
     """Share the whole suite out among the cores; a part of it starts faster alone."""
     option = config.option
     whole = config.args_source is config.ArgsSource.TESTPATHS
-    chosen = option.keyword or option.markexpr or option.lf or option.stepwise
+    # The last two are the cache's, which may be switched off.
+    names = ("keyword", "markexpr", "lf", "stepwise")
+    chosen = any(getattr(option, name, False) for name in names)
     watched = option.usepdb or option.trace or option.capture == "no"
     has_xdist = config.pluginmanager.hasplugin("xdist")
     is_worker = "PYTEST_XDIST_WORKER" in os.environ

@@ -51,6 +51,12 @@ def test_the_whole_suite(shared_out):
     assert shared_out(maxprocesses=3)["maxprocesses"] == 3
 
 
+def test_without_a_cache_there_are_no_options_of_it(shared_out, monkeypatch):
+    monkeypatch.delitem(PLAIN, "lf")
+    monkeypatch.delitem(PLAIN, "stepwise")
+    assert shared_out()["numprocesses"] == "auto"
+
+
 def test_options_are_those_that_pytest_has(pytestconfig):
     assert set(PLAIN) - {"numprocesses", "maxprocesses", "dist"} <= set(
         vars(pytestconfig.option)
