@@ -10,6 +10,7 @@ import pandas as pd
 
 from hmsklearn._compat import safe_indexing
 from hmsklearn._groups import check_groups, patients_of
+from hmsklearn.model_selection._audit_inner import inner_leaks, splitting_parts
 from hmsklearn.model_selection._audit_rows import (
     Finding,
     Splits,
@@ -40,6 +41,7 @@ def audit_leakage(
     *,
     groups: Any = None,
     signals: Any = None,
+    estimator: Any = None,
     stopping: Any = None,
     pseudo: Any = None,
     on_leak: str = "report",
@@ -62,13 +64,16 @@ def audit_leakage(
         with them, a splitter, a :class:`hmsklearn.ensemble.StackingKLClassifier` that
         was fitted with ``store_oof=True``, or pairs of row numbers or masks.
     y : array-like, optional
-        What a splitter is given beside `X`.
+        What splitters are given beside `X`.
     groups : array-like of shape (n,), optional
         Patient of each row. Without it, the column ``patient_id`` of `X`.
     signals : ndarray, transformer or callable, optional
         Signals of shape (n, n_channels, n_times), in which copies are looked for: an
         array, something with ``transform`` that reads them from rows of `X`, such as
         :class:`hmsklearn.datasets.HMSReader`, or a function of row numbers.
+    estimator : estimator, optional
+        What is fitted in each split: the splits that it makes of the training part, by
+        ``cv`` of a stack, a search or a calibration, wherever in it, are looked at too.
     stopping : sequence, optional
         For each split what its early stopping looks at: row numbers, a mask, the number
         of the split whose held-out rows they are, or None.
@@ -116,9 +121,10 @@ def audit_leakage(
     Looked for are rows and patients on both sides of a split; windows of both sides
     that overlap in time, of the same ``eeg_id`` or the same ``spectrogram_id`` (rows
     without offsets are taken to overlap all of their recording); signals that are
-    copies of each other; early stopping on scored rows, on their patients or on windows
-    that overlap them; pseudo labels of held-out patients or from teachers that have
-    seen them. A split may leave rows out or hold them out twice: that is no leak.
+    copies of each other; patients that the estimator's own splits divide; early
+    stopping on scored rows, on their patients or on windows that overlap them; pseudo
+    labels of held-out patients or from teachers that have seen them. A split may leave
+    rows out or hold them out twice: that is no leak.
 
     Copies are found if shifted in time, rescaled (also channel by channel, also upside
     down) or with a little noise. Windows of the same ``eeg_id`` are not compared, what
@@ -187,6 +193,15 @@ def audit_leakage(
             signals, X, rows, n_rows, sfreq, min_correlation, min_overlap, name
         )
         findings += _copy_leaks(pairs, copies, n_rows)
+    if estimator is None:
+        checks["inner"] = "not made: no estimator given"
+    elif patient is None:
+        checks["inner"] = checks["patient"]
+    elif not splitting_parts(estimator):
+        checks["inner"] = "not made: no part of the estimator has a cv"
+    else:
+        checks["inner"] = "clean"
+        findings += inner_leaks(estimator, pairs, X, y, patient, caller=name)
     if stopping is None:
         checks["stopping"] = "not made: no stopping given"
     else:

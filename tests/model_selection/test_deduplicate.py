@@ -171,7 +171,7 @@ def by_hand(rows, recipe):
 
 
 class TestProperties:
-    @settings(deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=40)
     @given(
         st.lists(
             st.tuples(

@@ -136,9 +136,9 @@ class TestRealRows:
         return pd.read_csv(hms_data / "train_metadata.csv")
 
     def test_balance_and_speed(self, rows):
-        start = time.perf_counter()
+        start = time.process_time()
         ours = list(VoteStratifiedGroupKFold(5).split(rows))
-        assert time.perf_counter() - start < 6  # 0.4 s where nothing else runs
+        assert time.process_time() - start < 2  # 0.4 s
         label = rows[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)
         patient = rows["patient_id"]
         group = GroupKFold(5).split(rows, label, patient)
