@@ -39,8 +39,10 @@ class TemperatureFit:
         one sharpens.
     bias : ndarray of shape (n_classes,)
         What is added to them for each class, sum zero; all zero without biases.
-    kl_before, kl_after : float
-        (Weighted) divergence on the rows of the fit, in nat.
+    kl_before : float
+        (Weighted) divergence of the given probabilities, in nat.
+    kl_after : float
+        That of the scaled ones, on the same rows.
     grad_norm : float
         Certificate: largest entry of the divergence's gradient in the inverse
         temperature and the biases. Zero at the one optimum only.

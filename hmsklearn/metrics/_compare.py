@@ -36,8 +36,10 @@ class ModelComparison:
         Divergence of each, in nat.
     difference : float
         First minus second: negative where the first model is better.
-    low, high : float
-        Percentile interval of the difference over resampled patients.
+    low : float
+        Lower end of the interval of the difference over resampled patients.
+    high : float
+        Its upper end.
     p_value : float
         Two-sided probability of a difference this large if the models were
         exchangeable within every patient.
@@ -46,8 +48,10 @@ class ModelComparison:
         tried.
     win_share : float
         Share of the patients for whom the first model is better; ties count half.
-    n_rows, n_patients : int
-        What was compared.
+    n_rows : int
+        Number of rows that were compared.
+    n_patients : int
+        Number of their patients.
     confidence_level : float
         Coverage of the interval.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,33 +16,19 @@ from hmsklearn.metrics._bootstrap import (
     percentile_interval,
     resampled_ratios,
 )
-from hmsklearn.metrics._noise_floor import floor_terms
-from hmsklearn.metrics._rows import ScoredRows, check_rows, kl_terms
+from hmsklearn.metrics._breakdown import (
+    LINES,
+    Line,
+    Scored,
+    lines_by_votes,
+    table_by_recording,
+)
+from hmsklearn.metrics._floor_terms import floor_terms
+from hmsklearn.metrics._rows import check_rows, kl_terms
 
 __all__ = ["kl_report"]
 
 _BY = ("overall", "class", "term", "votes", "recording")
-
-
-class _Scored(NamedTuple):
-    """What the lines are made of."""
-
-    rows: ScoredRows
-    weight: np.ndarray
-    terms: np.ndarray
-    floor: np.ndarray
-    patient: np.ndarray
-    recording: np.ndarray | None
-
-
-class _Line(NamedTuple):
-    """One line: weight of every row in it, what is averaged, and its noise floor."""
-
-    by: str
-    level: Any
-    weight: np.ndarray
-    kl: np.ndarray
-    floor: np.ndarray
 
 
 def kl_report(
@@ -131,13 +117,12 @@ def kl_report(
     its interval. Percentiles of few patients would be too narrow, so the tails are
     those that Student's t asks for.
 
-    The interval of the floor takes the fitted prior as given, and holds what comes of
-    the choice of patients alone. The prior is fitted to all reported rows together, equal counts within one
-    recording (without recordings: one patient) taken as copies. Rows below and above
-    ten votes in the competition were rated by other people: report them apart, by
-    `min_votes`, where the floor matters. The floor of ``"class"`` lines is that of
-    rows chosen by what their votes happened to be, and ``"term"`` floors sum to the
-    overall one.
+    The floor's prior is fitted to all reported rows together, equal counts within one
+    recording (without recordings: one patient) taken as copies; the floor's interval
+    takes that prior as given. Rows below and above ten votes in the competition were
+    rated by other people: report them apart, by `min_votes`, where the floor
+    matters. The floor of ``"class"`` lines is that of rows chosen by what their votes
+    happened to be, and ``"term"`` floors sum to the overall one.
 
     References
     ----------
@@ -189,16 +174,16 @@ def kl_report(
             name=name,
         )
     weight = np.ones(len(terms)) if rows.weight is None else rows.weight
-    scored = _Scored(rows, weight, terms, floor, patient, recording)
+    scored = Scored(rows, weight, terms, floor, patient, recording)
     tables = []
     for what in _what(by, recording, rows.total_votes, name):
         if what == "recording":
-            tables.append(_by_recording(scored))
+            tables.append(table_by_recording(scored))
             continue
         lines = (
-            _by_votes(scored, vote_bins, name)
+            lines_by_votes(scored, vote_bins, name)
             if what == "votes"
-            else (_MAKERS[what](scored))
+            else (LINES[what](scored))
         )
         tables.append(_table(lines, patient, n_boot, confidence_level, random_state))
     table = pd.concat(tables, ignore_index=True)
@@ -230,106 +215,8 @@ def _what(
     return wanted
 
 
-def _overall(scored: _Scored) -> list[_Line]:
-    kl, floor = scored.terms.sum(axis=1), scored.floor.sum(axis=1)
-    units = {"recordings": scored.recording, "patients": scored.patient}
-    lines = [_Line("overall", "rows", scored.weight, kl, floor)]
-    for level, unit in units.items():
-        if unit is not None:
-            once = _each_once(scored.weight, unit)
-            lines.append(_Line("overall", level, once, kl, floor))
-    return lines
-
-
-def _each_once(weight: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """Weights with which every unit counts once; units of no weight not at all."""
-    number = np.unique(unit, return_inverse=True)[1].reshape(-1)
-    whole = group_sums(number, weight)[number]
-    return np.divide(weight, whole, out=np.zeros_like(weight), where=whole > 0)
-
-
-def _by_class(scored: _Scored) -> list[_Line]:
-    kl, floor = scored.terms.sum(axis=1), scored.floor.sum(axis=1)
-    consensus = scored.rows.fractions.argmax(axis=1)
-    return [
-        _Line("class", label, scored.weight * (consensus == k), kl, floor)
-        for k, label in enumerate(scored.rows.labels.tolist())
-    ]
-
-
-def _by_term(scored: _Scored) -> list[_Line]:
-    terms, floor = scored.terms, scored.floor
-    return [
-        _Line("term", label, scored.weight, terms[:, k], floor[:, k])
-        for k, label in enumerate(scored.rows.labels.tolist())
-    ]
-
-
-_MAKERS: dict[str, Callable[[_Scored], list[_Line]]] = {
-    "overall": _overall,
-    "class": _by_class,
-    "term": _by_term,
-}
-
-
-def _by_votes(scored: _Scored, vote_bins: Sequence[int], name: str) -> list[_Line]:
-    edges, totals = np.asarray(vote_bins), scored.rows.total_votes
-    if edges.ndim != 1 or edges.size == 0 or (np.diff(edges) <= 0).any():
-        raise ValueError(
-            f"{name}: vote_bins must ascend, such as (1, 3, 10, 15), got {vote_bins}."
-        )
-    if totals.min() < edges[0]:
-        raise ValueError(
-            f"{name}: vote_bins start at {edges[0]} and a row has {totals.min():g} "
-            "votes. Start lower, or set min_votes."
-        )
-    place = np.searchsorted(edges, totals, side="right") - 1
-    kl, floor = scored.terms.sum(axis=1), scored.floor.sum(axis=1)
-    return [
-        _Line("votes", _name_of_bin(edges, k), scored.weight * (place == k), kl, floor)
-        for k in range(edges.size)
-    ]
-
-
-def _name_of_bin(edges: np.ndarray, k: int) -> str:
-    if k == edges.size - 1:
-        return f"{edges[k]}+"
-    last = edges[k + 1] - 1
-    return f"{edges[k]}" if last == edges[k] else f"{edges[k]}-{last}"
-
-
-def _by_recording(scored: _Scored) -> pd.DataFrame:
-    """One line a recording, made at once: there can be thousands."""
-    names, number = np.unique(np.asarray(scored.recording), return_inverse=True)
-    number, weight = number.reshape(-1), scored.weight
-    whole = group_sums(number, weight)
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        out = np.full(names.size, np.nan)
-        np.divide(group_sums(number, weight * values), whole, out=out, where=whole > 0)
-        return out
-
-    used = weight > 0
-    pairs = pd.DataFrame({"recording": number[used], "patient": scored.patient[used]})
-    patients = pairs.groupby("recording")["patient"].nunique()
-    return pd.DataFrame(
-        {
-            "by": "recording",
-            "level": names,
-            "n_rows": np.bincount(number[used], minlength=names.size),
-            "n_patients": patients.reindex(range(names.size), fill_value=0).to_numpy(),
-            "kl": mean(scored.terms.sum(axis=1)),
-            "low": np.nan,
-            "high": np.nan,
-            "noise_floor": mean(scored.floor.sum(axis=1)),
-            "floor_low": np.nan,
-            "floor_high": np.nan,
-        }
-    )
-
-
 def _table(
-    lines: list[_Line],
+    lines: list[Line],
     patient: np.ndarray,
     n_boot: int,
     confidence_level: float,
