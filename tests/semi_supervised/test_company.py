@@ -7,12 +7,13 @@ import sklearn
 from rated_rows import Recorder, two_populations
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from soft_labels import Attrs, SoftLogistic
 
-from hmsklearn.ensemble import StackingKLClassifier
+from hmsklearn.ensemble import SoftLabelClassifier, StackingKLClassifier
 from hmsklearn.metrics import kl_divergence, kl_scorer
 from hmsklearn.model_selection import oof_predict_proba
 from hmsklearn.semi_supervised import PseudoLabelClassifier
@@ -177,6 +178,14 @@ def test_as_a_member_of_a_stack():
     assert set(stack.member_kl_) == {"pseudo", "plain"}
     assert stack.named_estimators_["pseudo"].teacher_groups_ is not None
     assert stack.predict_proba(X_TEST).shape == (40, 6)
+
+
+def test_classifiers_of_single_labels():
+    student = SoftLabelClassifier(LogisticRegression())
+    clf = PseudoLabelClassifier(student, pseudo_weight=0.5)
+    clf.fit(X, Y, groups=PATIENT, X_unlabeled=X_TEST)
+    assert clf.n_pseudo_ == 180
+    assert clf.score(X_TEST, TRUTH) > -0.5  # equal shares reach -0.66
 
 
 class OneView(TransformerMixin, BaseEstimator):
