@@ -31,7 +31,8 @@ _PEAK_SECONDS, _PIECE_SECONDS, _PIECE_RATE = 1.0, 1.5, 20.0
 _N_COMPONENTS, _N_TABLES = 16, 8
 # As many bits as keep unlike pieces apart: the more pieces, the more.
 _FEWEST_BITS, _MOST_BITS = 12, 30
-# Pieces that so many windows share tell nothing, such as those of a calibration signal.
+# Of more copies of one thing than that, not all pairs are looked at, but those of each
+# with the first and with the last.
 _LARGEST_BUCKET = 200
 # Copies agree to the sample in where their peaks are, up to noise.
 _JITTER_SECONDS = 0.05
@@ -75,8 +76,8 @@ def find_copies(
     Notes
     -----
     Missing values count as zero. Windows without any change in any channel have no
-    copies. Memory does not grow with the length of the windows; some 2 kB stay for
-    each.
+    copies. Of more than 200 copies of one signal not all pairs are listed, but each
+    with some. Some 3 kB stay in memory for each window of 50 s.
 
     Examples
     --------
@@ -91,13 +92,11 @@ def find_copies(
     """
     prints = _Prints(read, n_rows, sfreq)
     found = {pair: (0.0, 1.0, True) for pair in prints.equal(eeg)}
-    candidates = prints.candidates(eeg)
+    candidates = [one for one in prints.candidates(eeg) if one[0] not in found]
     for (row, other), lag, value in _compare(read, candidates, sfreq, min_overlap):
-        pair = (row, other)
-        if abs(value) >= min_correlation and abs(value) > abs(
-            found.get(pair, (0, 0, False))[1]
-        ):
-            found[pair] = (lag / sfreq, value, False)
+        _, best, _ = found.get((row, other), (0.0, 0.0, False))
+        if abs(value) >= min_correlation and abs(value) > abs(best):
+            found[row, other] = (lag / sfreq, value, False)
     table = [(*pair, *what) for pair, what in sorted(found.items())]
     names = ["row", "other", "seconds", "correlation", "exact"]
     return pd.DataFrame(table, columns=names).astype({"row": int, "other": int})
@@ -173,13 +172,13 @@ class _Prints:
 
     def equal(self, eeg: np.ndarray) -> list[tuple[int, int]]:
         """Pairs of windows that are equal to the bit."""
-        return [
-            (one, other)
-            for rows in self._same.values()
-            for number, one in enumerate(rows)
-            for other in rows[number + 1 :]
-            if eeg[one] != eeg[other]
-        ]
+        pairs: list[tuple[int, int]] = []
+        for rows in self._same.values():
+            if len(rows) > 1:
+                one, other = _pairs(np.array(rows))
+                apart = eeg[one] != eeg[other]
+                pairs += zip(one[apart].tolist(), other[apart].tolist(), strict=True)
+        return pairs
 
     def candidates(self, eeg: np.ndarray) -> list[tuple[tuple[int, int], int]]:
         """Pairs of windows with two pieces at the same distance, and the distance."""
@@ -188,9 +187,9 @@ class _Prints:
             order = np.argsort(hashes, kind="stable")
             ends = np.flatnonzero(np.diff(hashes[order])) + 1
             for bucket in _shared(order, ends, eeg[self.row]):
-                one, other = np.triu_indices(bucket.size, 1)
-                first.append(bucket[one])
-                second.append(bucket[other])
+                one, other = _pairs(bucket)
+                first.append(one)
+                second.append(other)
         if not first:
             return []
         # Every pair of pieces once, whatever the number of tables that it shares.
@@ -247,18 +246,27 @@ class _Prints:
 
 
 def _shared(order: np.ndarray, ends: np.ndarray, eeg: np.ndarray) -> list[np.ndarray]:
-    """Buckets of more than one EEG, and not of very many pieces."""
+    """Buckets of pieces of more than one EEG."""
     starts = np.concatenate([[0], ends]).astype(np.intp)
     if order.size == 0:
         return []
     of = eeg[order]
     low, high = np.minimum.reduceat(of, starts), np.maximum.reduceat(of, starts)
     sizes = np.diff(np.append(starts, order.size))
-    good = (low != high) & (sizes <= _LARGEST_BUCKET)
+    good = low != high
     return [
         order[start : start + size]
         for start, size in zip(starts[good], sizes[good], strict=True)
     ]
+
+
+def _pairs(items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of a few things; of many, each with the first and with the last."""
+    if items.size <= _LARGEST_BUCKET:
+        one, other = np.triu_indices(items.size, 1)
+        return items[one], items[other]
+    ends = np.full(items.size - 1, items[0]), np.full(items.size - 1, items[-1])
+    return np.concatenate([ends[0], items[:-1]]), np.concatenate([items[1:], ends[1]])
 
 
 def _mix(windows: np.ndarray) -> np.ndarray:

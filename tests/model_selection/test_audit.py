@@ -471,6 +471,23 @@ class TestSignals:
         rows.loc[7, "eeg_id"] = 2
         assert audit_leakage(rows, folds, **params).copies.empty
 
+    @pytest.mark.parametrize("noise", [0.0, 0.02])
+    def test_many_copies_of_one_signal(self, records, rng, monkeypatch, noise):
+        """Not pair by pair, but every one of them is seen."""
+        # Wherever it is: collecting doctests may have imported the module twice.
+        module = audit_leakage.__globals__["find_copies"].__globals__
+        monkeypatch.setitem(module, "_LARGEST_BUCKET", 5)
+        n, one = 20, records[2, :, : self.n_times]
+        windows = np.repeat(one[None], n, axis=0)
+        windows = windows + noise * one.std() * rng.normal(size=windows.shape)
+        report = self.audit(windows)
+        seen = set(report.copies["row"]) | set(report.copies["other"])
+        assert seen == set(range(n))
+        assert report.findings["n_test"].tolist() == [n // 2, n // 2]
+        monkeypatch.setitem(module, "_LARGEST_BUCKET", 200)
+        assert len(self.audit(windows).copies) == n * (n - 1) // 2
+        assert (len(report.copies) < n * (n - 1) // 2) == (noise == 0)
+
     def test_missing_values_and_flat_windows(self, records):
         windows = records[:, :, : self.n_times].copy()
         windows[[3, 4]] = np.nan
