@@ -33,7 +33,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from hmsklearn.ensemble import KLBlender
+from hmsklearn.ensemble import GroupContextBlender, KLBlender
 from hmsklearn.metrics import kl_divergence
 from hmsklearn.votes import VOTE_COLUMNS
 
@@ -87,7 +87,7 @@ def load(root: Path) -> Predictions:
 
 def make_blends(
     n_trials: int = 200, n_epochs: int = 801
-) -> Iterator[tuple[str, str, KLBlender]]:
+) -> Iterator[tuple[str, str, KLBlender | GroupContextBlender]]:
     """Yield pool, solver and blender."""
     searches: dict[str, dict[str, Any]] = {
         "newton": {},
@@ -113,6 +113,18 @@ def make_blends(
     extra = {"alpha": "cv", "group_balance": 0.5}
     yield "linear", "newton, balanced patients", KLBlender(group_balance=0.5)
     yield "log, bias", "newton, penalty", KLBlender("log", bias=True, **extra)
+    form = {"bias": True, "temperature": True}
+    calibrated = "linear, bias, temperature"
+    yield calibrated, "newton", KLBlender(**form)
+    yield calibrated, "newton, penalty", KLBlender(**form, **extra)
+    both = ("linear", "log")
+    yield "mean of both", "newton, penalty", KLBlender(both, **form, **extra)
+    by_class = {**form, "per_class": True, "alpha": 1.0, "group_balance": 0.5}
+    yield "linear by class", "l-bfgs-b, penalty", KLBlender(**by_class)
+    by_class = {"bias": True, "per_class": True, "alpha": 0.1, "group_balance": 0.5}
+    yield "log by class", "newton, penalty", KLBlender("log", **by_class)
+    context = GroupContextBlender(KLBlender(**extra))
+    yield "linear, patients", "newton, penalty", context
 
 
 # %%
@@ -139,8 +151,22 @@ def cross_fitted(blender: KLBlender, data: Predictions, n_jobs: int) -> float:
     blend = np.empty_like(data.y, dtype=np.float64)
     for fold, each in zip(folds, fitted, strict=True):
         held_out = data.folds == fold
-        blend[held_out] = each.predict_proba(data.prob[held_out])
+        rest = {}
+        if isinstance(each, GroupContextBlender):
+            # It looks at the other rows of the patients, not at their votes.
+            rest["groups"] = data.patients[held_out]
+        blend[held_out] = each.predict_proba(data.prob[held_out], **rest)
     return kl_divergence(data.y, blend)
+
+
+def count_models(fitted: KLBlender | GroupContextBlender) -> int:
+    """Count the models with weight in any of the pools."""
+    blender = getattr(fitted, "blender_", fitted)
+    sizes = [
+        np.abs(pool.weights).reshape(len(pool.weights), -1).max(axis=1)
+        for pool in blender.pools_
+    ]
+    return int((np.max(sizes, axis=0) > 1e-3).sum())
 
 
 def score(blender: KLBlender, data: Predictions, n_jobs: int) -> dict[str, float]:
@@ -152,7 +178,7 @@ def score(blender: KLBlender, data: Predictions, n_jobs: int) -> dict[str, float
         "cross-fitted": cross_fitted(blender, data, n_jobs),
         "in-sample": fitted.kl_,
         "gap": fitted.gap_,
-        "models": int((np.abs(fitted.weights_) > 1e-3).sum()),
+        "models": count_models(fitted),
         "seconds": seconds,
     }
 

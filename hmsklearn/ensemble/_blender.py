@@ -93,7 +93,7 @@ class KLBlender(ClassifierMixin, BaseEstimator):
         Weights of several pools; equal ones without it.
     solver : str, default="newton"
         "newton" is exact. For comparison and for habits: "l-bfgs-b", "nelder-mead",
-        "optuna" (random search, needs the extra of that name), "greedy" (forward
+        "optuna" (sampling that learns, needs the extra of that name), "greedy" (forward
         selection with replacement) and "linear-net" (stochastic gradient descent on
         a logarithmic pool with biases). `gap_` tells how much they left.
     solver_params : dict, optional
@@ -349,9 +349,8 @@ class KLBlender(ClassifierMixin, BaseEstimator):
             if chosen
             else [float(self.alpha)] * len(kinds)
         )
-        self.kl_ = kl_divergence(
-            votes.fractions, self._blend.proba(prob), sample_weight=weight
-        )
+        fitted = self._blend.mean([data.proba(pool) for pool in pools])
+        self.kl_ = kl_divergence(votes.fractions, fitted, sample_weight=weight)
         self._warn_if_not_converged()
         return self
 

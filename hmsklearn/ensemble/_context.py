@@ -228,10 +228,9 @@ class GroupContextBlender(ClassifierMixin, BaseEstimator):
         self.temperature_ = 1.0 / float(found.x[0]) if found.x[0] > 0 else np.inf
         self.bias_ = self._pool.bias
         self.gap_, self.kkt_residual_ = found.gap, found.kkt_residual
-        scored = {"sample_weight": weight}
-        self.blender_kl_ = kl_divergence(votes.fractions, proba, **scored)
+        self.blender_kl_ = kl_divergence(votes.fractions, proba, sample_weight=weight)
         self.kl_ = kl_divergence(
-            votes.fractions, self._with_context(proba, groups), **scored
+            votes.fractions, self._with_context(proba, groups), sample_weight=weight
         )
         return self
 

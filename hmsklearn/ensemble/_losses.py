@@ -128,6 +128,28 @@ class LogPoolLoss:
         entropies[voted] = fractions[voted] * np.log(fractions[voted])
         self._constant = float(share @ entropies.sum(axis=1))
 
+    def part(self, stride: int) -> LogPoolLoss:
+        """Return the loss of every so manieth row, to start from its optimum.
+
+        Parameters
+        ----------
+        stride : int
+            Distance of the rows that are kept.
+
+        Returns
+        -------
+        LogPoolLoss
+            With the same parameters.
+        """
+        share = self.share[::stride]
+        return LogPoolLoss(
+            np.ascontiguousarray(self.logs[:, ::stride]),
+            self.fractions[::stride],
+            share / share.sum(),
+            bias=self.bias,
+            per_class=self.per_class,
+        )
+
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return the pooled logits; linear in the parameters."""
         weights = x[: self.n_weights]

@@ -29,6 +29,13 @@ _RIDGE = 1e-11
 # The lower bound costs two passes over the data; far from the optimum it says little.
 _NEAR = 1e-5
 
+# Steps after the certificate, and the residual that ends them.
+_POLISH = 3
+_CLEAR = 1e-9
+
+# A step that promises more than this of the value needs a curvature of its own.
+_FAR = 3e-2
+
 
 class ConvexLoss(Protocol):
     """What :func:`minimise` needs to know of a loss."""
@@ -122,13 +129,15 @@ def minimise(
     """
     x = np.asarray(start, dtype=np.float64)
     best = Solution(x, np.inf, np.inf, np.inf, 0, False)
-    precise = False
+    curvature: np.ndarray | None = None
+    precise, last = False, np.inf
     for n_iter in range(max_iter + 1):
         point = loss.at(x)
         value = point.value + penalty.value(x)
-        curvature = loss.hessian(point, precise=precise)
-        ridge = _RIDGE * max(float(curvature.diagonal().max()), 1e-300)
-        curvature = curvature + ridge * np.eye(x.size)
+        if curvature is None:
+            curvature = loss.hessian(point, precise=precise)
+            ridge = _RIDGE * max(float(curvature.diagonal().max()), 1e-300)
+            curvature = curvature + ridge * np.eye(x.size)
         step = _step(curvature, point.gradient, x, penalty)
         promised = -float(point.gradient @ step) - (
             penalty.value(x + step) - penalty.value(x)
@@ -141,35 +150,47 @@ def minimise(
                 residual = penalty.residual(x, point.gradient)
                 best = Solution(x, value, gap, residual, n_iter, converged)
             if converged:
-                return _polished(best, loss, penalty, step)
+                return _polished(best, loss, penalty, curvature, step)
         length = _length(loss, penalty, x, step, value, promised)
-        if length == 0.0 and not precise:
-            # Rounding spoils the curvature where some of it is nearly zero.
-            precise = True
-            continue
-        if length == 0.0:
-            if not np.isfinite(best.gap):
-                gap = _gap(loss, penalty, point, value, curvature, step)
-                residual = penalty.residual(x, point.gradient)
-                best = Solution(x, value, gap, residual, n_iter, False)
+        # Close to the optimum the curvature hardly changes, and a step by that of the
+        # last point is nearly as good. Where it is not, the promises stop shrinking.
+        far = promised > _FAR * abs(value) or length < 1.0 or promised > 0.05 * last
+        last = np.inf if far else promised
+        if length == 0.0 and precise:
             break
+        # Rounding spoils the curvature where some of it is nearly zero.
+        precise = precise or length == 0.0
+        if far:
+            curvature = None
         x = penalty.inside(x + length * step)
+    if not np.isfinite(best.gap):
+        residual = penalty.residual(x, point.gradient)
+        best = Solution(x, value, value, residual, n_iter, False)
     return best
 
 
 def _polished(
-    solution: Solution, loss: ConvexLoss, penalty: Penalty, step: np.ndarray
+    solution: Solution,
+    loss: ConvexLoss,
+    penalty: Penalty,
+    curvature: np.ndarray,
+    step: np.ndarray,
 ) -> Solution:
-    """Take the last step too: it costs no new curvature and clears the residual."""
-    x = penalty.inside(solution.x + step)
-    point = loss.at(x)
-    value = point.value + penalty.value(x)
-    residual = penalty.residual(x, point.gradient)
-    rounding = 1e-15 * max(1.0, abs(value))
-    if value > solution.value + rounding or residual > solution.kkt_residual:
-        return solution
-    gap = max(0.0, solution.gap - (solution.value - value))
-    return solution._replace(x=x, value=value, gap=gap, kkt_residual=residual)
+    """Take some steps more: they cost no curvature and clear the residual."""
+    for _ in range(_POLISH):
+        x = penalty.inside(solution.x + step)
+        point = loss.at(x)
+        value = point.value + penalty.value(x)
+        residual = penalty.residual(x, point.gradient)
+        rounding = 1e-15 * max(1.0, abs(value))
+        if value > solution.value + rounding or residual > solution.kkt_residual:
+            break
+        gap = max(0.0, solution.gap - (solution.value - value))
+        solution = solution._replace(x=x, value=value, gap=gap, kkt_residual=residual)
+        if residual < _CLEAR:
+            break
+        step = _step(curvature, point.gradient, x, penalty)
+    return solution
 
 
 def _step(

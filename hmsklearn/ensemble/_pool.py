@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hmsklearn.ensemble._losses import centred_logs
+
 __all__ = ["FittedPool", "MeanOfPools"]
 
 
@@ -100,17 +102,35 @@ class FittedPool:
                 return mixed
             logits = self.slope * np.log(np.maximum(mixed, self.clip))
         else:
-            logs = np.log(np.maximum(prob, self.clip, dtype=np.float64))
-            logs -= logs.mean(axis=2, keepdims=True)
-            if self.weights.ndim == 1:
-                logits = self.weights @ logs
-            else:
-                logits = np.einsum("nmk,mk->nk", logs, self.weights)
-        logits = logits + self.bias
-        logits -= logits.max(axis=1, keepdims=True)
-        proba = np.exp(logits, out=logits)
-        proba /= proba.sum(axis=1, keepdims=True)
-        return proba
+            return self.proba_of_logs(centred_logs(prob, self.clip))
+        return _softmax(logits + self.bias)
+
+    def proba_of_logs(self, logs: np.ndarray) -> np.ndarray:
+        """Blend logarithms that exist already; logarithmic pools only.
+
+        Parameters
+        ----------
+        logs : ndarray of shape (n_models, n, n_classes)
+            What :func:`hmsklearn.ensemble._losses.centred_logs` gave.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            The blend, float64; rows sum to one.
+        """
+        if self.weights.ndim == 1:
+            flat = self.weights @ logs.reshape(len(logs), -1)
+            logits = flat.reshape(logs.shape[1:])
+        else:
+            logits = np.einsum("mnk,mk->nk", logs, self.weights)
+        return _softmax(logits + self.bias)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    logits = logits - logits.max(axis=1, keepdims=True)
+    proba = np.exp(logits, out=logits)
+    proba /= proba.sum(axis=1, keepdims=True)
+    return proba
 
 
 @dataclass(frozen=True)
@@ -149,10 +169,24 @@ class MeanOfPools:
         ndarray of shape (n, n_classes)
             The mean of the pools, float64; rows sum to one.
         """
-        if len(self.pools) == 1:
-            return self.pools[0].proba(prob)
-        parts = (
-            weight * pool.proba(prob)
-            for weight, pool in zip(self.weights, self.pools, strict=True)
+        return self.mean([pool.proba(prob) for pool in self.pools])
+
+    def mean(self, parts: list[np.ndarray]) -> np.ndarray:
+        """Average what the pools gave.
+
+        Parameters
+        ----------
+        parts : list of ndarray of shape (n, n_classes)
+            Probabilities of each pool.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Their weighted mean.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        total = sum(
+            weight * part for weight, part in zip(self.weights, parts, strict=True)
         )
-        return np.minimum(sum(parts), 1.0)
+        return np.minimum(total, 1.0)

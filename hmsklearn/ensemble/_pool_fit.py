@@ -29,6 +29,14 @@ __all__ = [
 ]
 
 
+# Smaller fits than this are not worth a start on a part of the rows.
+_WARM_SIZE = 1_000_000
+_WARM_STRIDE = 8
+
+# Bytes of probabilities that stay in cache while they are put into another order.
+_BLOCK_BYTES = 1 << 20
+
+
 @dataclass(frozen=True)
 class PoolSettings:
     """What is fitted, and how it is held back.
@@ -135,6 +143,12 @@ class PoolData:
         if self._logs is None:
             self._logs = centred_logs(self.prob, self.clip)
         return self._logs
+
+    def proba(self, pool: FittedPool) -> np.ndarray:
+        """Return what a pool makes of these rows."""
+        if pool.kind == "log":
+            return pool.proba_of_logs(self.logs)
+        return pool.proba(self.prob)
 
     def log_loss(self, settings: PoolSettings) -> LogPoolLoss:
         """Return the loss of a logarithmic pool of these rows."""
@@ -254,14 +268,14 @@ def _fit_log_pool(
     else:
         x = np.zeros(penalty.centre.size)
         x[:n_models] = 1.0 / n_models
-    solution = minimise(
-        data.log_loss(settings),
-        penalty,
-        x,
-        tol=settings.tol,
-        max_iter=settings.max_iter,
-    )
-    return _log_pool(data, settings, solution)
+    loss = data.log_loss(settings)
+    limits = {"tol": settings.tol, "max_iter": settings.max_iter}
+    if start is None and loss.logs.size >= _WARM_SIZE:
+        # An eighth of the rows leads close to the optimum for an eighth of the price.
+        part = loss.part(_WARM_STRIDE)
+        if part.share.sum() > 0:
+            x = minimise(part, penalty, x, tol=1e-4, max_iter=settings.max_iter).x
+    return _log_pool(data, settings, minimise(loss, penalty, x, **limits))
 
 
 def _log_pool(data: PoolData, settings: PoolSettings, solution: Solution) -> FittedPool:
@@ -514,13 +528,14 @@ def _voted_entries(
     mass = fractions * share[:, None]
     rows, columns = np.nonzero(mass)
     entry_share = mass[rows, columns]
-    n_models, n_classes = prob.shape[1:]
-    flat = np.ascontiguousarray(prob).reshape(-1)
-    first = rows * (n_models * n_classes) + columns
-    fraction = fractions[rows, columns]
+    n_rows, n_models, n_classes = prob.shape
     entries = np.empty((n_models, rows.size))
-    for model in range(n_models):
-        entries[model] = flat[first + model * n_classes]
+    height = max(1, _BLOCK_BYTES // (n_models * n_classes * prob.itemsize))
+    for first in range(0, n_rows, height):
+        begin, end = np.searchsorted(rows, (first, first + height))
+        place = (rows[begin:end] - first) * n_classes + columns[begin:end]
+        block = prob[first : first + height].transpose(1, 0, 2)
+        entries[:, begin:end] = block.reshape(n_models, -1)[:, place]
     np.clip(entries, EPSILON, 1.0 - EPSILON, out=entries)
-    entries /= fraction
+    entries /= fractions[rows, columns]
     return entries, entry_share / entry_share.sum()

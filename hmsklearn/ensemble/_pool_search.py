@@ -1,7 +1,7 @@
 """Fitting a pool by the searches that people are used to, beside the exact solver.
 
-Simplex search, random search, a quasi-Newton method, greedy selection and a small net:
-each finds weights in its own way. How far they are from the best possible is told by
+Simplex search, Optuna's sampling, a quasi-Newton method, greedy selection and a small
+net: each finds weights in its own way. How far they are from the best possible is told by
 the certificate of the exact solver, which runs along.
 """
 
@@ -265,9 +265,10 @@ class _LogProblem:
                 slope[:n_models] -= slope[:n_models].mean()
             return point.value + self.penalty.value(x), slope
 
-        low = 0.0 if self.settings.nonnegative else -1.0
-        bounds = [(low, 1.0)] * n_models
-        bounds += [(-1.0, 1.0)] * (self.start.size - n_models)
+        # Weights that sum to more than two or biases beyond these are no blends.
+        high = 2.0 / n_models
+        bounds = [(0.0, high)] * n_models
+        bounds += [(-0.3, 0.3)] * (self.start.size - n_models)
         found = _search(
             solver, objective, with_gradient, self, bounds, options, random_state
         )
@@ -287,8 +288,9 @@ def _search(
     if solver == "optuna":
         settings = {"n_trials": 200, "random_state": random_state, **options}
         return minimise_optuna(objective, bounds, start=start, **settings)
-    # Only a random search needs to know how far to look.
-    sides = [(low, None) if low == 0.0 else (None, None) for low, _ in bounds]
+    # Only sampling needs to know how far to look.
+    lower = problem.penalty.lower
+    sides = [(0.0, None) if low == 0.0 else (None, None) for low in lower]
     if solver == "nelder-mead":
         settings = {"max_iter": 200 * start.size, **options}
         return minimise_nelder_mead(objective, start, bounds=sides, **settings)
