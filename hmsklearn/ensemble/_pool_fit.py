@@ -269,13 +269,13 @@ def _fit_log_pool(
         x = np.zeros(penalty.centre.size)
         x[:n_models] = 1.0 / n_models
     loss = data.log_loss(settings)
-    limits = {"tol": settings.tol, "max_iter": settings.max_iter}
     if start is None and loss.logs.size >= _WARM_SIZE:
         # An eighth of the rows leads close to the optimum for an eighth of the price.
         part = loss.part(_WARM_STRIDE)
         if part.share.sum() > 0:
             x = minimise(part, penalty, x, tol=1e-4, max_iter=settings.max_iter).x
-    return _log_pool(data, settings, minimise(loss, penalty, x, **limits))
+    solution = minimise(loss, penalty, x, tol=settings.tol, max_iter=settings.max_iter)
+    return _log_pool(data, settings, solution)
 
 
 def _log_pool(data: PoolData, settings: PoolSettings, solution: Solution) -> FittedPool:
