@@ -281,7 +281,7 @@ def _predict_in_view(
     union = unwrap(step)
     alone = isinstance(union, ViewUnion)
     # The other views are the same each time.
-    whole = union.transform(X) if alone else None
+    whole: Any = union.transform(X) if alone else None
     for number, transform in here:
         if not alone:
             changed = _with_transform(union, place, transform, only=False)
