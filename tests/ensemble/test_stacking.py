@@ -1,6 +1,7 @@
 """StackingKLClassifier: what it learns, what it keeps, what it refuses."""
 
 import operator
+import threading
 
 import joblib
 import numpy as np
@@ -180,6 +181,22 @@ def test_n_jobs_changes_nothing(n_jobs):
         stacks[0].predict_proba(X), stacks[1].predict_proba(X)
     )
     assert stacks[0].kl_ == stacks[1].kl_
+
+
+def test_folds_of_all_members_wait_in_one_queue():
+    """More workers than folds are busy: four fits of two members meet."""
+    together = threading.Barrier(4)
+
+    class Meeting(Spy):
+        def fit(self, X, y):
+            together.wait(timeout=60)
+            return super().fit(X, y)
+
+    members = [("a", Meeting()), ("b", Meeting())]
+    with joblib.parallel_config(backend="threading", n_jobs=4):
+        stack = stack_of(members, cv=2, refit=False).fit(X, Y, groups=PATIENT)
+    assert not together.broken
+    assert list(stack.member_kl_) == ["a", "b"]
 
 
 def test_fold_models_instead_of_a_refit():
