@@ -119,9 +119,9 @@ def adapt_net(
     >>> len(adapt_net(clf, data.X, settings, seed=0, report=len))
     2
     """
-    caller = settings.caller
+    caller, device = settings.caller, estimator.device_
     net = estimator.net_
-    module, body = net.module_, net.module_.body
+    module = net.module_
     X = estimator._check_X(X, caller=f"{caller} (X_target)", fitted=True)
     n = len(next(iter(X.values())) if hasattr(X, "keys") else X)
     if n < 2:
@@ -132,12 +132,10 @@ def adapt_net(
     _check_parts(estimator, X, settings)
     if settings.adapt_input_norm:
         _normalise_by(module, X, n, caller)
-    device = estimator.device_
     order = np.random.RandomState(seed)
-    n_batches = max(1, math.ceil(n / settings.batch_size))
-    n_batches = min(n_batches, n // 2)  # batch norm needs two windows
-    n_steps = settings.max_epochs * n_batches
-    rows_of_history = []
+    # Batch norm needs two windows.
+    n_batches = min(math.ceil(n / settings.batch_size), n // 2)
+    history: list[tuple[float, ...]] = []
     nearest: np.ndarray | None = None
     undo, frozen_norms = freeze_parameters(module, "head", caller=caller)
     try:
@@ -149,9 +147,6 @@ def adapt_net(
                 weight_decay=settings.weight_decay,
                 caller=caller,
             )
-            prior = None
-            if settings.prior is not None:
-                prior = torch.as_tensor(settings.prior, device=device)
             for epoch in range(settings.max_epochs):
                 before = nearest
                 targets, nearest = centroid_labels(
@@ -160,33 +155,12 @@ def adapt_net(
                 )
                 _train_mode(module, frozen_norms)
                 batches = np.array_split(order.permutation(n), n_batches)
-                sums = np.zeros(4)
-                for number, rows in enumerate(batches):
-                    step = epoch * n_batches + number
-                    factor = (1 + 10 * step / n_steps) ** -0.75
-                    for group in optimizer.param_groups:
-                        group["lr"] = settings.lr * group.get("lr_scale", 1.0) * factor
-                    proba = net.probabilities(
-                        body.forward_head(_features(net, X, rows))
-                    )
-                    wanted = torch.as_tensor(targets[rows], device=device)
-                    parts = _losses(proba, wanted, prior, settings)
-                    optimizer.zero_grad(set_to_none=True)
-                    parts[0].backward()
-                    optimizer.step()
-                    values = np.array([float(part.detach()) for part in parts])
-                    if not np.isfinite(values).all():
-                        raise ValueError(
-                            f"{caller}: the loss became {values[0]} in epoch "
-                            f"{epoch + 1} of the adaptation. Lower lr (now "
-                            f"{settings.lr:g})."
-                        )
-                    sums += values * rows.size / n
+                means = _run_epoch(net, X, targets, batches, epoch, optimizer, settings)
                 moved = np.nan if before is None else float((nearest != before).mean())
-                rows_of_history.append((epoch + 1, *sums, moved))
+                history.append((epoch + 1, *means.tolist(), moved))
                 report(
-                    f"epoch {epoch + 1}/{settings.max_epochs}: loss {sums[0]:.4f}, "
-                    f"entropy {sums[1]:.4f}, divergence of classes {sums[2]:.4f}"
+                    f"epoch {epoch + 1}/{settings.max_epochs}: loss {means[0]:.4f}, "
+                    f"entropy {means[1]:.4f}, divergence of classes {means[2]:.4f}"
                 )
     finally:
         undo()
@@ -194,7 +168,43 @@ def adapt_net(
         module.zero_grad(set_to_none=True)
         net._keep(engine_=None)  # one that was made of the weights before
     columns = ["epoch", "loss", "entropy", "divergence", "pseudo_loss", "moved"]
-    return pd.DataFrame(rows_of_history, columns=columns)
+    return pd.DataFrame(history, columns=columns)
+
+
+def _run_epoch(
+    net: Any,
+    X: Any,
+    targets: np.ndarray,
+    batches: list[np.ndarray],
+    epoch: int,
+    optimizer: torch.optim.Optimizer,
+    settings: AdaptationSettings,
+) -> np.ndarray:
+    """Take one step for each batch; return the means of the losses."""
+    n_windows = sum(rows.size for rows in batches)
+    n_steps = settings.max_epochs * len(batches)
+    prior = None
+    if settings.prior is not None:
+        prior = torch.as_tensor(settings.prior, device=net.device)
+    means = np.zeros(4)
+    for number, rows in enumerate(batches, start=epoch * len(batches)):
+        factor = (1 + 10 * number / n_steps) ** -0.75
+        for group in optimizer.param_groups:
+            group["lr"] = settings.lr * group.get("lr_scale", 1.0) * factor
+        logits = net.module_.body.forward_head(_features(net, X, rows))
+        wanted = torch.as_tensor(targets[rows], device=net.device)
+        losses = _losses(net.probabilities(logits), wanted, prior, settings)
+        optimizer.zero_grad(set_to_none=True)
+        losses[0].backward()
+        optimizer.step()
+        values = np.array([float(loss.detach()) for loss in losses])
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"{settings.caller}: the loss became {values[0]} in epoch {epoch + 1} "
+                f"of the adaptation. Lower lr (now {settings.lr:g})."
+            )
+        means += values * rows.size / n_windows
+    return means
 
 
 def _check_parts(estimator: Any, X: Any, settings: AdaptationSettings) -> None:

@@ -47,7 +47,7 @@ class RatedWindowAdapter(WindowAdapter):
     >>> inner = PseudoLabelClassifier(
     ...     ChannelPowerClassifier(classes="infer"), classes="infer", teacher_cv="all"
     ... )
-    >>> X = np.repeat([[0.0, 0.1], [1.0, 0.1]], 8, axis=0) + np.arange(16)[:, None] / 99
+    >>> X = np.repeat([[0.0, 0.1], [1.0, 0.1]], 8, axis=0) + np.arange(16)[:, None] / 70
     >>> y = np.repeat(["a", "b"], 8)
     >>> adapter = RatedWindowAdapter(inner, shape=(2, 50)).fit(X, y)
     >>> float((adapter.predict(X) == y).mean())
@@ -72,9 +72,9 @@ class RatedWindowAdapter(WindowAdapter):
             The adapter.
         """
         table = np.nan_to_num(np.asarray(self._table(X, reset=True), dtype=np.float64))
-        # float32 must be rated as float64 is.
-        tenths = np.round(np.clip(table, -1e6, 1e6) @ np.arange(1, table.shape[1] + 1))
-        few = tenths % 3 == 0
+        total = np.clip(table, -1e6, 1e6) @ np.arange(1, table.shape[1] + 1)
+        # Rounded, so that float32 is rated as float64 is.
+        few = np.round(total * 100) % 3 == 0
         return self._fit(
             X,
             y,

@@ -92,9 +92,10 @@ class CheckCase:
         if self.kind == "rows":
             return RowsAdapter(estimator)
         if accepts(estimator, "total_votes"):
-            return RatedWindowAdapter(estimator, shape=self.adapted_shape or self.shape)
-        weighted = accepts(estimator, "sample_weight")
-        adapter = WeightedWindowAdapter if weighted else WindowAdapter
+            adapter: type[WindowAdapter] = RatedWindowAdapter
+        else:
+            weighted = accepts(estimator, "sample_weight")
+            adapter = WeightedWindowAdapter if weighted else WindowAdapter
         return adapter(estimator, shape=self.adapted_shape or self.shape or (4, 200))
 
 
