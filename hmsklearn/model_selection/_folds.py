@@ -124,10 +124,10 @@ def run_jobs(
     >>> from sklearn.dummy import DummyClassifier
     >>> splits = [(np.array([0, 1]), np.array([2])), (np.array([1, 2]), np.array([0]))]
     >>> jobs = [FoldJob(DummyClassifier(), {}, "doctest")] * 3
-    >>> runs = run_jobs(jobs, [[0], [0], [0]], [0, 1, 1], splits,
+    >>> runs = run_jobs(jobs, [[0], [0], [0]], [0, 1, 0], splits,
     ...                 n_jobs=None, keep_estimators=False)
-    >>> len(runs), runs[0][1].proba.tolist()
-    (3, [[0.0, 1.0]])
+    >>> len(runs), runs[0][1].classes.tolist()
+    (3, [0, 1])
     """
     # What has no rows to take out, only a conversion to an array, is converted.
     (X,), (y,) = indexable(X), indexable(y)
