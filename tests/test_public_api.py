@@ -72,7 +72,12 @@ NAMES = {
         "make_kl_scorer",
         "reliability_curve",
     ],
-    "model_selection": ["oof_predict_proba"],
+    "model_selection": [
+        "VoteStratifiedGroupKFold",
+        "audit_leakage",
+        "deduplicate_windows",
+        "oof_predict_proba",
+    ],
     "montage": ["CH_NAMES", "Montage", "get_montage"],
     "nets": [
         "BaseNet",

@@ -136,6 +136,11 @@ def deduplicate_windows(
     least = _check_parameters(how, recipe, min_votes, min_gap, keep, name)
     if len(rows) == 0:
         raise ValueError(f"{name}: rows is empty.")
+    if period_column is not None and period_column in rows.columns:
+        raise ValueError(
+            f"{name}: rows has a column {period_column!r}, which would be lost. Give "
+            "period_column another name."
+        )
     windows, order = _read(rows, how, float(min_gap), name)
     known = _few_missing(rows, eeg_nan_share, max_eeg_nan_share, "eeg", name)
     known &= _few_missing(

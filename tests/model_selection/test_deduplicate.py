@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skorch.callbacks import Callback
 
 from hmsklearn.model_selection import deduplicate_windows
+from hmsklearn.neural import WaveformClassifier
 from hmsklearn.votes import VOTE_COLUMNS
 
 VOTES = list(VOTE_COLUMNS)
@@ -130,6 +132,30 @@ class TestRecipes:
         assert kept(rows, "lhwcv", keep="all") == list(range(6))
 
 
+@pytest.mark.filterwarnings("ignore:.*no window to train on has a vote")
+def test_a_net_draws_one_window_of_each_period(rng):
+    rows = make_rows([FEW, FEW, FEW, MANY, FEW, FEW])
+    every = deduplicate_windows(rows, "7th", keep="all", period_column="period")
+    drawn = []
+
+    class Seen(Callback):
+        def on_batch_end(self, net, batch=None, training=None, **kwargs):
+            drawn.append(training)
+
+    net = WaveformClassifier(
+        sampling="eeg",
+        architecture_params={"width": 8, "n_blocks": 1, "gru_hidden": 0},
+        max_epochs=2,
+        batch_size=1,
+        device="cpu",
+        random_state=0,
+        callbacks=[("seen", Seen())],
+    )
+    windows = rng.normal(size=(len(every), 2, 64)).astype(np.float32)
+    net.fit(windows, every[VOTES], eeg_id=every["period"])
+    assert drawn == [True] * 2 * 3
+
+
 def by_hand(rows, recipe):
     """The recipes once more, one row after the other."""
     found = []
@@ -241,6 +267,7 @@ class TestInterface:
             ({"keep": "some"}, r"keep='some', expected"),
             ({"keep": "all", "recipe": "public"}, r"'public' merges"),
             ({"min_gap": -1}, r"min_gap=-1"),
+            ({"period_column": "eeg_id"}, r"column 'eeg_id', which would be lost"),
             ({"min_votes": -1}, r"min_votes=-1"),
             ({"eeg_nan_share": [0.1]}, r"eeg_nan_share has shape \(1,\)"),
             ({"eeg_nan_share": [0.1, 2, 0]}, r"a share from 0 to 1"),
