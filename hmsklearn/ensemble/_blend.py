@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
+from hmsklearn._groups import patients_of
 from hmsklearn.ensemble._cross_fit import Target
 from hmsklearn.ensemble._passthrough import Passthrough
 from hmsklearn.ensemble._prediction_features import prediction_features
@@ -190,7 +192,9 @@ class FittedBlend:
     features: tuple[str, ...]
     taken: Passthrough | None
 
-    def predict_proba(self, proba: np.ndarray, X: Any) -> np.ndarray:
+    def predict_proba(
+        self, proba: np.ndarray, X: Any, groups: Any = None
+    ) -> np.ndarray:
         """Blend probabilities.
 
         Parameters
@@ -199,13 +203,20 @@ class FittedBlend:
             Probabilities of the members.
         X : array-like, DataFrame, list or WindowViews
             The rows.
+        groups : array-like of shape (n,), optional
+            Groups of the rows, for a final estimator that predicts with them; the
+            ``patient_id`` of the rows without.
 
         Returns
         -------
         ndarray of shape (n, n_classes)
             What the final estimator makes of them.
         """
-        return self.final_estimator.predict_proba(self.given(proba, X))
+        given = self.given(proba, X)
+        predict = self.final_estimator.predict_proba
+        if "groups" not in signature(predict).parameters:
+            return predict(given)
+        return predict(given, groups=patients_of(X) if groups is None else groups)
 
     def given(self, proba: np.ndarray, X: Any) -> Any:
         """Put together what the final estimator is given.

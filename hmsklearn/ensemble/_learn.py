@@ -112,4 +112,4 @@ def blend_rows(
     (X,) = indexable(rows.X)
     crossed = cross_fit(plan.blend, oof, X, rows.target, splits, params)
     blend = plan.blend.fit(oof, X, rows.target, params)
-    return blend, blend.predict_proba(oof, X), crossed
+    return blend, blend.predict_proba(oof, X, params.get("groups")), crossed

@@ -56,7 +56,8 @@ def nested_answers(
         )
         kl = [part.target.kl(learned.oof[:, n]) for n in range(len(learned.names))]
         best = int(np.argmin(kl))
-        stack[test] = learned.blend.predict_proba(proba, asked)
+        groups = None if rows.groups is None else safe_indexing(rows.groups, test)
+        stack[test] = learned.blend.predict_proba(proba, asked, groups)
         member[test] = proba[:, best]
         mean[test] = proba.mean(axis=1)
         chosen.append(learned.names[best])

@@ -1,8 +1,8 @@
 """Fitting a pool by the searches that people are used to, beside the exact solver.
 
 Simplex search, Optuna's sampling, a quasi-Newton method, greedy selection and a small
-net: each finds weights in its own way. How far they are from the best possible is told by
-the certificate of the exact solver, which runs along.
+net: each finds weights in its own way. How far they are from the best possible is told
+by the certificate of the exact solver, which runs along.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Predictions moved towards the other rows of a group."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
-from hmsklearn.ensemble import GroupContextBlender, KLBlender
+from hmsklearn.ensemble import GroupContextBlender, KLBlender, StackingKLClassifier
 from hmsklearn.metrics import kl_divergence
 
 
@@ -112,6 +113,51 @@ def test_the_blender_gets_the_groups():
     blender = make(blender=inner).fit(X, Y, groups=G)
     assert "kl_fold2" in blender.blender_.cv_results_
     assert not hasattr(inner, "weights_")
+
+
+class Told(ClassifierMixin, BaseEstimator):
+    """Says what it is told about a row: a member whose predictions exist already."""
+
+    def __init__(self, model=0):
+        self.model = model
+
+    def fit(self, X, y):
+        self.classes_ = np.arange(4)
+        return self
+
+    def predict_proba(self, X):
+        return told(X)[:, self.model]
+
+
+def told(rows):
+    return X[rows["row"].to_numpy()]
+
+
+def test_as_the_final_estimator_of_a_stack():
+    """Rows tell their patients, in the folds, in the whole and later."""
+    rows = pd.DataFrame({"row": np.arange(len(X)), "patient_id": G})
+    members = [("first", Told(0)), ("second", Told(1))]
+    stack = StackingKLClassifier(members, final_estimator=make(), classes="infer", cv=3)
+    stack.fit(rows, Y)
+    plain = StackingKLClassifier(members, classes="infer", cv=3).fit(rows, Y)
+    assert stack.kl_ < 0.97 * plain.kl_
+    alone = make().fit(X, Y, groups=G)
+    np.testing.assert_allclose(
+        stack.predict_proba(rows), alone.predict_proba(X, G), atol=1e-9
+    )
+    assert stack.kl_in_sample_ == pytest.approx(alone.kl_)
+    apart = rows.assign(patient_id=np.arange(len(X)))
+    assert not np.allclose(stack.predict_proba(apart), stack.predict_proba(rows))
+    with pytest.warns(UserWarning, match="got no groups"):
+        stack.predict_proba(rows[["row"]])
+
+
+def test_groups_given_to_the_stack_reach_it():
+    rows = pd.DataFrame({"row": np.arange(len(X))})
+    members = [("first", Told(0)), ("second", Told(1))]
+    stack = StackingKLClassifier(members, final_estimator=make(), classes="infer", cv=3)
+    stack.fit(rows, Y, groups=G)
+    assert stack.kl_in_sample_ == pytest.approx(make().fit(X, Y, groups=G).kl_)
 
 
 @pytest.mark.parametrize(
