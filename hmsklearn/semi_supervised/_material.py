@@ -206,4 +206,14 @@ def _joined_groups(
     if more is None:
         # Of patients whom nobody has seen.
         more = np.array([f"unlabeled row {row}" for row in range(n_more)], dtype=object)
+    elif _are_names(groups) != _are_names(more):
+        # "7" is not 7, and a teacher would label rows of the patient that it saw.
+        raise ValueError(
+            f"{caller}: groups and groups_unlabeled are names in one and numbers in "
+            "the other, so that no patient is found in both. Give both in one form."
+        )
     return np.concatenate([groups.astype(object), more.astype(object)])
+
+
+def _are_names(groups: np.ndarray) -> bool:
+    return any(isinstance(group, (str, bytes)) for group in groups.tolist())

@@ -476,6 +476,7 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
         lessons: list[Lesson] = []
         history = []
         targets, rows = material.table, np.flatnonzero(material.labeled)
+        students = params["estimator"]
         for number in range(1, self.n_iter + 1):
             start = time.perf_counter()
             lesson = teach(
@@ -504,7 +505,7 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
             # Students teach the next round.
             teachers = [("estimator", self.estimator)]
             targets, rows = labels.targets, labels.rows
-            params = {"estimator": self._weighted(params["estimator"], labels)}
+            params = {"estimator": self._weighted(students, labels)}
         if labels.n_pseudo == 0:
             warnings.warn(
                 f"{name}: filter={self.filter!r} has left no pseudo-label, so that the "

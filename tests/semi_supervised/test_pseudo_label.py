@@ -231,6 +231,17 @@ def test_weights_of_pseudo_labels():
     np.testing.assert_allclose(student["weight"], (given * factor)[student["rows"]])
 
 
+def test_weights_are_the_same_in_every_round():
+    _, _, students = recorded(
+        n_iter=4, copies="weights", pseudo_copies=3, pseudo_weight=0.5
+    )
+    assert len(students) == 3 * 5 + 1
+    for entry in students:
+        np.testing.assert_array_equal(
+            entry["weight"], np.where(MANY, 2.0, 1.5)[entry["rows"]]
+        )
+
+
 def test_filters_leave_rows_out_or_as_they_were():
     rule = ClassBelow("Seizure", 0.5)
     base = SoftLogistic()
@@ -518,6 +529,10 @@ def test_wrong_parameters(params, match):
         (
             {"X_unlabeled": X_TEST, "groups_unlabeled": [1] * 40, "groups": None},
             "those of X are not",
+        ),
+        (
+            {"X_unlabeled": X_TEST, "groups_unlabeled": ["1"] * 40},
+            "names in one and numbers in the other",
         ),
     ],
 )
