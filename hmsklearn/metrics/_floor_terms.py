@@ -80,7 +80,8 @@ def floor_terms(
         if counts.sum(axis=1).max() < 2:
             raise ValueError(
                 f"{name}: no row has two votes, and one vote a row does not tell noise "
-                "from disagreement. Give rows with more votes, or truth=."
+                "from disagreement. Give rows with more votes, or noise_floor=None to "
+                "a report, or truth= to kl_noise_floor."
             )
         n_components = 1 if method == "dirichlet" else counts.shape[1]
         prior = fit_vote_prior(_one_of_each(counts, groups), n_components)

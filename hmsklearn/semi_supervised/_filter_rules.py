@@ -162,6 +162,11 @@ class AgreeingTeachers:
         At least this share of the teachers must have the mean's largest class as
         their own; 1 asks all of them.
 
+    Notes
+    -----
+    A single teacher agrees with itself: with one, and where a student teaches in later
+    rounds, every row is kept.
+
     Examples
     --------
     >>> teachers = np.array([[[0.9, 0.1], [0.6, 0.4]], [[0.9, 0.1], [0.4, 0.6]]])

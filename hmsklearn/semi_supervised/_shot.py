@@ -219,8 +219,11 @@ class SHOTClassifier(PredictionsOfEstimator, BaseEstimator):
         """
         self._check_parameters()
         params = self._params(sample_weight, groups, fit_params)
-        fitted = clone(self.estimator).fit(X, y, **params)
-        self._start_from(_thawed(fitted))
+        fitted = _thawed(clone(self.estimator).fit(X, y, **params))
+        if isinstance(self.estimator, FrozenEstimator):
+            # Its clone is itself, and the caller may go on to train it.
+            fitted = copy.deepcopy(fitted)
+        self._start_from(fitted)
         return self if X_target is None else self.adapt(X_target)
 
     def adapt(self, X_target: Any) -> SHOTClassifier:

@@ -228,6 +228,15 @@ def test_a_fitted_estimator_needs_no_fit(source):
     np.testing.assert_array_equal(frozen.predict_proba(X), source.predict_proba(X))
 
 
+def test_a_frozen_source_is_a_copy(source):
+    given = copy.deepcopy(source)
+    clf = shot(given).fit(X, Y)
+    before = clf.predict_proba(X)
+    given.set_params(random_state=7).fit(X, Y)
+    assert not np.array_equal(given.predict_proba(X), before)
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
 def test_dumps_and_loads(source, tmp_path):
     adapted = shot(source).adapt(FEW)
     for what in (adapted, adapted.estimator_):
