@@ -235,7 +235,7 @@ def test_patients_must_be_told(data):
     with pytest.raises(ValueError, match="votes is not known; give total_votes="):
         kl_report(fractions, proba, groups=np.arange(N), by="votes", noise_floor=None)
     labels = votes.argmax(axis=1)
-    with pytest.raises(ValueError, match="no row has two votes.*noise_floor=None"):
+    with pytest.raises(ValueError, match=r"no row has two votes.*noise_floor=None"):
         kl_report(labels, proba, groups=np.arange(N))
     plain = kl_report(labels, proba, groups=np.arange(N), noise_floor=None, n_boot=0)
     assert plain["kl"][0] == pytest.approx(kl_divergence(labels, proba))
