@@ -38,7 +38,16 @@ from hmsklearn.metrics import kl_divergence
 from hmsklearn.votes import VOTE_COLUMNS
 
 MIN_VOTES = 10
-COLOURS = {"linear": "#0072b2", "log": "#d55e00", "log, bias": "#009e73"}
+COLOURS = {
+    "linear": "#0072b2",
+    "linear, bias, temperature": "#0072b2",
+    "linear by class": "#0072b2",
+    "linear, patients": "#0072b2",
+    "mean of both": "#cc79a7",
+    "log": "#d55e00",
+    "log, bias": "#009e73",
+    "log by class": "#009e73",
+}
 
 
 class Predictions(NamedTuple):
