@@ -26,6 +26,24 @@ __all__ = ["digest_data", "digest_estimator", "join_digests"]
 #: Packages whose version may change what a fit gives, whatever is fitted.
 _EVERYWHERE = ("hmsklearn", "scikit-learn", "numpy", "scipy", "torch")
 
+#: Methods of a class, in the forms that a class holds them.
+_METHODS = (
+    types.FunctionType,
+    staticmethod,
+    classmethod,
+    property,
+    functools.cached_property,
+)
+
+#: Entries of a class that are not what it does.
+_NOT_CODE = {
+    "__annotations__",
+    "__doc__",
+    "__firstlineno__",
+    "__module__",
+    "__static_attributes__",
+}
+
 #: Rows of a memory map that are read, for its name.
 _ROWS_OF_A_MAP = 64
 
@@ -111,8 +129,29 @@ def digest_estimator(estimator: Any) -> str:
     return _digest([versions, clone(estimator)])
 
 
+class _Hash:
+    """A hash, and the classes and functions whose code it holds already."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._told: dict[int, Any] = {}
+
+    def update(self, data: Any) -> None:
+        self._hash.update(data)
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+    def first_time(self, code: Any) -> bool:
+        """Tell whether code is met for the first time, so that each counts once."""
+        if id(code) in self._told:
+            return False
+        self._told[id(code)] = code
+        return True
+
+
 def _digest(value: Any) -> str:
-    state = hashlib.blake2b(digest_size=16)
+    state = _Hash()
     _feed(state, value, ())
     return state.hexdigest()
 
@@ -148,6 +187,12 @@ def _feed(state: Any, value: Any, within: tuple[int, ...]) -> None:
         _text(state, f"path {os.fspath(value)}")
     elif isinstance(value, types.CodeType):
         _feed(state, [value.co_code, value.co_names, value.co_consts], within)
+    elif isinstance(value, (staticmethod, classmethod)):
+        _feed(state, [type(value), value.__func__], within)
+    elif isinstance(value, property):
+        _feed(state, ["property", value.fget, value.fset, value.fdel], within)
+    elif isinstance(value, functools.cached_property):
+        _feed(state, ["cached_property", value.func], within)
     elif isinstance(value, type):
         _feed_class(state, value, within)
     elif isinstance(value, types.FunctionType):
@@ -160,7 +205,7 @@ def _feed(state: Any, value: Any, within: tuple[int, ...]) -> None:
         _text(state, f"module {value.__name__}")
     elif hasattr(value, "detach") and hasattr(value, "numpy"):
         _feed_array(state, value.detach().cpu().numpy(), within)
-    elif getattr(value, "__dict__", None):
+    elif _is_told_by_its_dict(value):
         _feed_class(state, type(value), within)
         _feed(state, vars(value), within)
     else:
@@ -173,6 +218,19 @@ def _feed(state: Any, value: Any, within: tuple[int, ...]) -> None:
                 f"{value!r} cannot be: {error}. Fit without memory, or give it a "
                 "__dict__ or a pickle."
             ) from error
+
+
+def _is_told_by_its_dict(value: Any) -> bool:
+    if getattr(value, "__dict__", None):
+        return True
+    # Without parameters the dict is empty, and the class is all there is to tell;
+    # but for what pickles itself in a way of its own.
+    kind = type(value)
+    return (
+        hasattr(value, "__dict__")
+        and kind.__reduce__ is object.__reduce__
+        and kind.__reduce_ex__ is object.__reduce_ex__
+    )
 
 
 def _text(state: Any, text: str) -> None:
@@ -237,13 +295,14 @@ def _feed_class(state: Any, kind: type, within: tuple[int, ...]) -> None:
     if version is not None:
         _text(state, version)
         return
-    methods = {
+    if not state.first_time(kind):
+        return
+    parts = {
         name: part
         for name, part in vars(kind).items()
-        if isinstance(part, (types.FunctionType, bool, int, float, str, tuple))
-        and name not in ("__doc__", "__module__", "__firstlineno__")
+        if (_is_plain(part) or isinstance(part, _METHODS)) and name not in _NOT_CODE
     }
-    _feed(state, methods, within)
+    _feed(state, parts, within)
     for base in kind.__bases__:
         _feed_class(state, base, within)
 
@@ -257,6 +316,8 @@ def _feed_function(
     if version is not None and "<locals>" not in function.__qualname__:
         _text(state, version)
         return
+    if not state.first_time(function):
+        return
     cells = []
     for cell in function.__closure__ or ():
         try:
@@ -265,18 +326,53 @@ def _feed_function(
             cells.append("empty")
     does = [function.__code__, function.__defaults__, function.__kwdefaults__, cells]
     _feed(state, does, within)
-    # What it finds by name: constants and functions of the same file.
-    for name in function.__code__.co_names:
+    # What it finds by name: constants, functions and classes of one's own.
+    names = sorted(_names(function.__code__))
+    for name in names:
         found = function.__globals__.get(name)
-        plain = isinstance(found, (bool, int, float, str, tuple, np.ndarray))
-        own = getattr(found, "__module__", None) == function.__module__
-        if plain or (own and isinstance(found, types.FunctionType)):
+        if _is_plain(found) or _is_own_code(found):
             _text(state, name)
             _feed(state, found, within)
+        elif isinstance(found, types.ModuleType) and _is_own(found.__name__):
+            for inner in names:
+                part = vars(found).get(inner)
+                if _is_plain(part) or _is_own_code(part):
+                    _text(state, f"{name}.{inner}")
+                    _feed(state, part, within)
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """Names that code looks up, functions and comprehensions within it included."""
+    names = set(code.co_names)
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            names |= _names(part)
+    return names
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell constants, and tables of constants and of code."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(_is_plain(part) or _is_own_code(part) for part in value)
+    if isinstance(value, dict):
+        return all(_is_plain(part) or _is_own_code(part) for part in value.values())
+    return isinstance(value, (bool, int, float, complex, str, bytes, np.ndarray))
+
+
+def _is_own_code(value: Any) -> bool:
+    return isinstance(value, (types.FunctionType, type)) and _is_own(value.__module__)
+
+
+def _is_own(module: Any) -> bool:
+    """Tell modules whose code no version tells."""
+    package = str(module).partition(".")[0]
+    return package not in sys.stdlib_module_names and _version(package) is None
 
 
 def _version(package: str) -> str | None:
     """Version that a package tells; None for scripts and modules of one's own."""
+    if package == "__main__":
+        return None  # a script is edited more often than the version that it tells
     version = getattr(sys.modules.get(package), "__version__", None)
     return version if isinstance(version, str) else _installed(package)
 

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import textwrap
+import types
 
 import numpy as np
 import pandas as pd
+import pytest
 import scipy.sparse
 import sklearn
 import torch
@@ -215,6 +217,106 @@ def test_edited_classes_of_a_script():
         classes_from(text.format(factor=2).replace("Doc", "Described"))
     )
     assert one != digest_estimator(classes_from(text.format(factor=3)))
+
+
+SCRIPT = """
+    from sklearn.base import BaseEstimator
+    from helpers_of_a_script import shift
+    import helpers_of_a_script as helpers
+
+    FACTORS = {{"a": {table}}}
+
+    def outer(x):
+        return x * {nested}
+
+    class Part:
+        def act(self, x):
+            return x - {other_class}
+
+    class Mine(BaseEstimator):
+        steps = [{attribute}]
+
+        @staticmethod
+        def fixed(x):
+            return x + {static}
+
+        @classmethod
+        def made(cls):
+            return {made}
+
+        @property
+        def width(self):
+            return {width}
+
+        def fit(self, X, y):
+            self.X_ = [outer(x) for x in X], Part().act(X), FACTORS
+            return shift(self.X_) + helpers.scale(X)
+"""
+HELPERS = """
+    def shift(x):
+        return x + {imported}
+
+    def scale(x):
+        return x * {reached}
+"""
+PLACES = [
+    "table",
+    "nested",
+    "other_class",
+    "attribute",
+    "static",
+    "made",
+    "width",
+    "imported",
+    "reached",
+]
+
+
+def digest_of_script(monkeypatch, **changed):
+    numbers = {**dict.fromkeys(PLACES, 1), **changed}
+    helpers = types.ModuleType("helpers_of_a_script")
+    exec(textwrap.dedent(HELPERS).format(**numbers), vars(helpers))
+    monkeypatch.setitem(sys.modules, helpers.__name__, helpers)
+    names = {"__name__": "script"}
+    exec(textwrap.dedent(SCRIPT).format(**numbers), names)
+    return digest_estimator(names["Mine"]())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_edit_anywhere_in_ones_own_code(place, monkeypatch):
+    """Of an estimator without parameters, whose class is all there is to tell."""
+    before = digest_of_script(monkeypatch)
+    assert digest_of_script(monkeypatch) == before
+    assert digest_of_script(monkeypatch, **{place: 2}) != before
+
+
+def test_a_script_counts_with_its_code_whatever_version_it_tells(monkeypatch):
+    def edited(number):
+        names = {"__name__": "__main__"}
+        body = f"""
+            from sklearn.base import BaseEstimator
+            class Mine(BaseEstimator):
+                def fit(self, X, y):
+                    return {number}
+        """
+        exec(textwrap.dedent(body), names)
+        return digest_estimator(names["Mine"]())
+
+    monkeypatch.setattr(sys.modules["__main__"], "__version__", "1", raising=False)
+    assert edited(1) == edited(1) != edited(2)
+
+
+def test_code_that_calls_itself():
+    names = {"__name__": "script"}
+    body = """
+        def even(n):
+            return n == 0 or odd(n - 1)
+        def odd(n):
+            return n != 0 and even(n - 1)
+    """
+    exec(textwrap.dedent(body), names)
+    found = digests(*(FunctionTransformer(names[name]) for name in ("even", "odd")))
+    assert found[0] != found[1]
 
 
 def test_networks():
