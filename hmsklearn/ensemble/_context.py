@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from hmsklearn._groups import check_groups
@@ -33,7 +34,7 @@ class GroupContextBlender(ClassifierMixin, BaseEstimator):
 
     with the mean prediction :math:`\bar p` of all rows. Votes of the other rows are
     not used, neither in ``fit`` nor later; a row that is alone in its group has c equal
-    to :math:`\bar p` and stays as it is.
+    to :math:`\bar p`, and nothing but the temperature and the biases change it.
 
     Parameters
     ----------
@@ -177,6 +178,8 @@ class GroupContextBlender(ClassifierMixin, BaseEstimator):
         -----
         UserWarning
             If there are no groups: every row then stands alone.
+        ConvergenceWarning
+            If the certificate is not as small as `tol` asks for.
         """
         name = type(self).__name__
         refuse_encoded_votes(name, classes=self.classes)
@@ -217,6 +220,15 @@ class GroupContextBlender(ClassifierMixin, BaseEstimator):
         )
         loss = LogPoolLoss(logs, votes.fractions, share / share.sum(), bias=True)
         found = minimise(loss, penalty, start, tol=self.tol, max_iter=self.max_iter)
+        if not found.converged:
+            warnings.warn(
+                f"{name}: after {found.n_iter} Newton steps the objective "
+                f"{found.value:.6g} is certified to {found.gap:.2g} nat only, tol="
+                f"{self.tol:g} asks for {self.tol * found.value:.2g}. Raise max_iter "
+                "or tol.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         self._pool = FittedPool(
             "log",
             found.x[:2],
@@ -352,9 +364,16 @@ class GroupContextBlender(ClassifierMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         name = type(self).__name__
-        if not self.prior_rows > 0:
+        if not 0 < self.prior_rows < np.inf:
             raise ValueError(
-                f"{name}: prior_rows must be positive, got {self.prior_rows!r}."
+                f"{name}: prior_rows must be positive and finite, got "
+                f"{self.prior_rows!r}."
+            )
+        if not self.tol > 0:
+            raise ValueError(f"{name}: tol must be positive, got {self.tol!r}.")
+        if not self.max_iter >= 1:
+            raise ValueError(
+                f"{name}: max_iter must be at least 1, got {self.max_iter!r}."
             )
         if not self.alpha >= 0:
             raise ValueError(f"{name}: alpha must not be negative, got {self.alpha!r}.")

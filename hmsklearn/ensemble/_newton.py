@@ -26,6 +26,9 @@ _PERFECT = 1e-8
 # largest curvature, leaves the quadratic model what it is and splits their weight.
 _RIDGE = 1e-11
 
+# Logarithms are exact to 1e-16: curvatures below the square of it are rounding.
+_NO_CURVATURE = 1e-30
+
 # The lower bound costs two passes over the data; far from the optimum it says little.
 _NEAR = 1e-5
 
@@ -136,7 +139,9 @@ def minimise(
         value = point.value + penalty.value(x)
         if curvature is None:
             curvature = loss.hessian(point, precise=precise)
-            ridge = _RIDGE * max(float(curvature.diagonal().max()), 1e-300)
+            largest = float(curvature.diagonal().max())
+            # Where all members say the same of all classes, there is no curvature.
+            ridge = _RIDGE * largest if largest > _NO_CURVATURE else _RIDGE
             curvature = curvature + ridge * np.eye(x.size)
         step = _step(curvature, point.gradient, x, penalty)
         promised = -float(point.gradient @ step) - (
@@ -149,6 +154,9 @@ def minimise(
             if gap < best.gap or value < best.value:
                 residual = penalty.residual(x, point.gradient)
                 best = Solution(x, value, gap, residual, n_iter, converged)
+            if value <= _PERFECT:
+                # The curvature is gone and would send a further step anywhere.
+                return best
             if converged:
                 return _polished(best, loss, penalty, curvature, step)
         length = _length(loss, penalty, x, step, value, promised)

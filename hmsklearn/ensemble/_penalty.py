@@ -21,6 +21,9 @@ _PATIENCE = 4
 # Slopes of a model whose curvatures are around one are rounding below this.
 _FLAT = 1e-14
 
+# Slopes up to this are rounding; more of it is no slope of zero.
+_ROUNDING = 1e-10
+
 _GOLDEN = 0.5 * (np.sqrt(5.0) - 1.0)
 
 
@@ -162,7 +165,8 @@ class Penalty:
         x : ndarray of shape (n_params,)
             The point at hand. Parameters that nothing holds back have no minimum
             unless their slope is zero; rounding in it is charged as if the optimum
-            were no further away than ``1 + abs(x)``.
+            were no further away than ``1 + abs(x)``. A slope beyond
+            rounding is charged so much more that next to nothing is certified.
 
         Returns
         -------
@@ -295,7 +299,13 @@ class Penalty:
         nothing = (l2 == 0) & (l1 == 0)
         point = np.where(nothing & bounded, lower, np.where(nothing, x, point))
         nowhere = (l2 == 0) & (soft != 0) & ~to_bound
-        rounding = np.where(nowhere, np.abs(soft) * (1.0 + np.abs(x)), 0.0).sum()
+        # A slope that is more than rounding has no minimum: it is charged so much more
+        # that the bound says little, and stays concave in the multiplier. On a simplex
+        # nothing is further away than one.
+        steep = np.where(nowhere, np.abs(soft), 0.0)
+        near = self.whole & bounded[self.whole].all()
+        beyond = np.where(near, 1.0, 1.0 + steep / _ROUNDING)
+        rounding = (steep * (1.0 + np.abs(x)) * beyond).sum()
         return float(slope @ point + self.value(point) - rounding)
 
 
@@ -338,8 +348,11 @@ def _better_places(
     flat = _FLAT * (1.0 + l1)
     below, above = place == _BELOW, place == _ABOVE
     wanted[below & (x < lower)] = _AT_BOUND
-    wanted[below & (x > kink)] = _AT_KINK
-    wanted[above & kinked & (x < kink)] = _AT_KINK
+    # A solution at the kink up to rounding is on its piece: it may have to stay there
+    # while another parameter leaves the kink, where both make up the total.
+    rounding = _FLAT * (1.0 + np.abs(np.where(kinked, kink, 0.0)))
+    wanted[below & (x > kink + rounding)] = _AT_KINK
+    wanted[above & kinked & (x < kink - rounding)] = _AT_KINK
     wanted[above & ~kinked & (x < lower)] = _AT_BOUND
     rising = np.where(kinked, _BELOW, _ABOVE)
     leaves = (place == _AT_BOUND) & (slope - l1 < -flat)

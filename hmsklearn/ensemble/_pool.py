@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hmsklearn.ensemble._losses import centred_logs
+from hmsklearn.metrics import EPSILON
 
 __all__ = ["FittedPool", "MeanOfPools"]
 
@@ -80,7 +81,10 @@ class FittedPool:
         if self.weights.ndim == 1:
             # Weights that sum to one up to rounding can lift a certain class above.
             return np.minimum(self.weights @ prob, 1.0)
-        mixed = np.einsum("nmk,mk->nk", prob, self.weights)
+        # Clipped as in the fit: a class whose weights are all zero may be the only one
+        # that the models believe in, and their sum then has nothing to divide by.
+        clipped = np.clip(prob, EPSILON, 1.0 - EPSILON, dtype=np.float64)
+        mixed = np.einsum("nmk,mk->nk", clipped, self.weights)
         return mixed / mixed.sum(axis=1, keepdims=True)
 
     def proba(self, prob: np.ndarray) -> np.ndarray:

@@ -83,6 +83,11 @@ def choose_alpha(
     AlphaChoice
         The scores and the choice.
 
+    Raises
+    ------
+    ValueError
+        If the training rows of a fold have no weight.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -99,6 +104,12 @@ def choose_alpha(
     rows_of = np.full((strengths.size, len(fractions)), np.nan)
     for fold, (train, test) in enumerate(splits):
         weight = None if fit_weight is None else fit_weight[train]
+        if weight is not None and not weight.any():
+            raise ValueError(
+                f"KLBlender: sample_weight is zero in every training row of fold {fold}"
+                " of alpha='cv'. Give folds whose training rows have weight, or a "
+                "number as alpha."
+            )
         data = PoolData(prob[train], fractions[train], weight, settings.clip)
         held_out = prob[test]
         pool: FittedPool | None = None

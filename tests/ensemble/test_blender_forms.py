@@ -334,3 +334,21 @@ def test_other_solvers_tell_what_they_left(solver, form, params, limit):
 def test_parameters_that_do_not_go_together(params, message):
     with pytest.raises(ValueError, match=message):
         KLBlender(**params).fit(X, Y)
+
+
+def test_classes_that_only_models_believe_in_are_no_division_by_zero():
+    X = np.eye(3)[[[0, 0], [1, 1], [2, 2], [0, 1]]]
+    votes = np.array([[2, 1, 0], [1, 3, 0], [1, 1, 0], [1, 1, 0]])
+    blender = KLBlender(per_class=True, classes="infer").fit(X, votes)
+    shared = KLBlender(classes="infer").fit(X, votes)
+    np.testing.assert_allclose(blender.predict_proba(X).sum(axis=1), 1.0)
+    assert blender.kl_ <= shared.kl_ + 1e-9
+
+
+def test_a_fold_without_weight_is_named():
+    X, votes = members(n=40)[:2]
+    halves = [np.arange(20), np.arange(20, 40)]
+    blender = KLBlender(alpha="cv", cv=[(halves[0], halves[1]), (halves[1], halves[0])])
+    weight = np.repeat([0.0, 1.0], 20)
+    with pytest.raises(ValueError, match="every training row of fold 0"):
+        blender.fit(X, votes, sample_weight=weight)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 
 from hmsklearn.ensemble import GroupContextBlender, KLBlender, StackingKLClassifier
 from hmsklearn.metrics import kl_divergence
@@ -180,3 +181,16 @@ def test_bad_groups():
     blender = make().fit(X, Y, groups=G)
     with pytest.raises(ValueError, match="is expecting 2 models"):
         blender.predict_proba(X[:, :1], groups=G)
+
+
+def test_it_says_when_it_did_not_converge():
+    with pytest.warns(ConvergenceWarning, match="after 1 Newton steps"):
+        make(alpha=0.0, max_iter=1).fit(X, Y, groups=G)
+
+
+@pytest.mark.parametrize(
+    "params", [{"prior_rows": np.inf}, {"tol": 0.0}, {"max_iter": 0}], ids=str
+)
+def test_parameters_out_of_range_are_named(params):
+    with pytest.raises(ValueError, match=next(iter(params))):
+        make(**params).fit(X, Y, groups=G)

@@ -171,3 +171,40 @@ def test_a_bias_of_a_class_without_votes_ends():
     )
     assert found.converged
     assert loss.proba(found.x)[:, 0].max() < 1e-6
+
+
+@pytest.mark.parametrize("l1", [0.0, 0.01])
+@pytest.mark.parametrize("lower", [-np.inf, 0.0])
+@pytest.mark.parametrize("max_iter", [1, 3])
+def test_the_gap_is_honest_where_the_optimum_is_far_away(l1, lower, max_iter):
+    prob, votes = rows(n=60, n_models=5)
+    certain = np.eye(3)[votes.argmax(axis=1)]
+    prob[:, 0] = 0.9 * certain + 0.1 * prob[:, 0]
+    data = PoolData(prob, certain, None, 1e-7)
+    loss = LogPoolLoss(data.logs, certain, data.share, bias=False)
+    penalty = Penalty.of(5, l1=l1, lower=lower)
+    start = np.full(5, 0.2)
+    best = minimise(loss, penalty, start, tol=1e-10, max_iter=100)
+    stopped = minimise(loss, penalty, start, tol=1e-10, max_iter=max_iter)
+    assert not stopped.converged
+    assert stopped.value - best.value <= stopped.gap + 1e-12
+
+
+def test_a_perfect_fit_takes_no_further_step():
+    prob = np.array([[[0.7, 0.3]], [[0.3, 0.7]]])
+    votes = np.array([[1.0, 0.0], [0.0, 1.0]])
+    data = PoolData(prob, votes, None, 1e-7)
+    loss = LogPoolLoss(data.logs, votes, data.share, bias=False)
+    found = minimise(loss, Penalty.of(1), np.array([40.0]), tol=1e-8, max_iter=100)
+    assert found.x.tolist() == [40.0]
+
+
+def test_members_that_say_nothing_go_where_the_penalty_draws():
+    votes = np.array([[1.0, 0.0], [0.5, 0.5]])
+    data = PoolData(np.full((2, 3, 2), 0.5), votes, None, 1e-7)
+    loss = LogPoolLoss(data.logs, votes, data.share, bias=False)
+    found = minimise(
+        loss, Penalty.of(3, l1=0.1), np.full(3, 1 / 3), tol=1e-8, max_iter=9
+    )
+    assert found.converged
+    assert found.x.tolist() == [0.0, 0.0, 0.0]

@@ -133,10 +133,19 @@ def test_floor_bounds_every_point(kind, seed, n):
 def test_rounding_in_a_slope_that_nothing_holds_is_charged():
     penalty = Penalty.of(2)
     assert penalty.floor(np.array([1e-9, -1e-9]), np.array([1.0, 3.0])) == (
-        pytest.approx(1e-9 - 3e-9 - 2e-9 - 4e-9)
+        pytest.approx(1e-9 - 3e-9 - (2e-9 + 4e-9) * (1.0 + 1e-9 / 1e-10))
     )
 
 
 def test_part_of_a_penalty():
     penalty = Penalty.of(3, l2=np.array([1.0, 2.0, 3.0]))
     assert penalty.take(np.array([2, 0])).l2.tolist() == [3.0, 1.0]
+
+
+@pytest.mark.parametrize("n", [2, 4, 5])
+def test_two_may_leave_their_kinks_at_once(n):
+    penalty = make("simplex_l1", n)
+    for seed in range(200):
+        hessian, linear = draw_model(seed, n)
+        x = penalty.model_minimum(hessian, linear, start_of(penalty, n))
+        assert penalty.residual(x, hessian @ x - linear) < 1e-7
