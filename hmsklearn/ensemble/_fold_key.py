@@ -35,15 +35,6 @@ _METHODS = (
     functools.cached_property,
 )
 
-#: Entries of a class that are not what it does.
-_NOT_CODE = {
-    "__annotations__",
-    "__doc__",
-    "__firstlineno__",
-    "__module__",
-    "__static_attributes__",
-}
-
 #: Rows of a memory map that are read, for its name.
 _ROWS_OF_A_MAP = 64
 
@@ -297,10 +288,13 @@ def _feed_class(state: Any, kind: type, within: tuple[int, ...]) -> None:
         return
     if not state.first_time(kind):
         return
+    # What Python itself writes into a class, some of it while the class is used
+    # (`__slotnames__`), is not what it does.
     parts = {
         name: part
         for name, part in vars(kind).items()
-        if (_is_plain(part) or isinstance(part, _METHODS)) and name not in _NOT_CODE
+        if isinstance(part, _METHODS)
+        or (_is_plain(part) and not (name.startswith("__") and name.endswith("__")))
     }
     _feed(state, parts, within)
     for base in kind.__bases__:

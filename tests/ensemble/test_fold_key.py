@@ -1,5 +1,6 @@
 """Names of fits: the same for the same thing in any process, else another."""
 
+import copy
 import functools
 import os
 import subprocess
@@ -304,6 +305,15 @@ def test_a_script_counts_with_its_code_whatever_version_it_tells(monkeypatch):
 
     monkeypatch.setattr(sys.modules["__main__"], "__version__", "1", raising=False)
     assert edited(1) == edited(1) != edited(2)
+
+
+def test_a_copy_leaves_the_name_alone():
+    """Python writes into a class that is copied."""
+    mine = classes_from("class Mine(LogisticRegression): pass")
+    before = digest_estimator(mine)
+    copy.deepcopy(mine)
+    assert "__slotnames__" in vars(type(mine))
+    assert digest_estimator(mine) == before
 
 
 def test_code_that_calls_itself():
