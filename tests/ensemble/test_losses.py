@@ -175,11 +175,11 @@ def test_a_bias_of_a_class_without_votes_ends():
 
 @pytest.mark.parametrize("l1", [0.0, 0.01])
 @pytest.mark.parametrize("lower", [-np.inf, 0.0])
-@pytest.mark.parametrize("max_iter", [1, 3])
+@pytest.mark.parametrize("max_iter", [2, 3])
 def test_the_gap_is_honest_where_the_optimum_is_far_away(l1, lower, max_iter):
-    prob, votes = rows(n=60, n_models=5)
-    certain = np.eye(3)[votes.argmax(axis=1)]
-    prob[:, 0] = 0.9 * certain + 0.1 * prob[:, 0]
+    prob, _ = rows(n=60, n_models=5)
+    # The first member is right everywhere: the more it is trusted, the better.
+    certain = np.eye(3)[prob[:, 0].argmax(axis=1)]
     data = PoolData(prob, certain, None, 1e-7)
     loss = LogPoolLoss(data.logs, certain, data.share, bias=False)
     penalty = Penalty.of(5, l1=l1, lower=lower)
