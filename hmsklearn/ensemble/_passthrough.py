@@ -25,7 +25,8 @@ _TARGETS = {"expert_consensus", *(name.lower() for name in CLASSES)}
 
 def _is_target(column: Any) -> bool:
     name = str(column).lower()
-    return bool(_VOTE.search(name)) or name in _TARGETS
+    # A ColumnTransformer puts the name of the part, and two underscores, before it.
+    return bool(_VOTE.search(name)) or name.rpartition("__")[2] in _TARGETS
 
 
 def _is_identifier(column: Any) -> bool:
@@ -199,6 +200,7 @@ class Passthrough:
             return self._named(X, self._names)
         if self.transformer_ is not None:
             found = self.transformer_.transform(X)
+            refuse_vote_columns(_names_out(self.transformer_), self.caller)
         else:
             found = self.how(X) if callable(self.how) else X
         return self._as_table(found, num_samples(X), "passthrough")
@@ -244,3 +246,11 @@ class Passthrough:
                 f"have shape {table.shape}, expected ({n_rows}, n_features)."
             )
         return table, columns or [f"{name}_{k}" for k in range(table.shape[1])]
+
+
+def _names_out(transformer: Any) -> list[str]:
+    """Names of what a transformer gives, where it tells them."""
+    try:
+        return [str(name) for name in transformer.get_feature_names_out()]
+    except (AttributeError, TypeError, ValueError):
+        return []

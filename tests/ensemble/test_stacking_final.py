@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -180,6 +181,20 @@ def test_votes_are_refused(column):
     stack.set_params(passthrough=operator.itemgetter(["a", column]))
     with pytest.raises(ValueError, match="which tell the votes"):
         stack.fit(rows, Y, groups=PATIENT)
+
+
+@pytest.mark.parametrize("column", ["lpd_vote", "Seizure", "expert_consensus"])
+def test_votes_through_a_transformer_are_refused(column):
+    rows = FRAME.assign(**{column: 1.0})
+    keep = ColumnTransformer([("kept", "passthrough", ["a", column])])
+    stack = stack_of(final_estimator=Recorder(), passthrough=keep)
+    with pytest.raises(ValueError, match=rf"names \['kept__{column}'\], which tell"):
+        stack.fit(rows, Y, groups=PATIENT)
+    stack.set_params(passthrough=StandardScaler())
+    with pytest.raises(ValueError, match="which tell the votes"):
+        stack.fit(rows, Y, groups=PATIENT)
+    stack.set_params(passthrough__with_mean=False)
+    stack.fit(FRAME, Y, groups=PATIENT)
 
 
 def test_named_columns_and_views():
