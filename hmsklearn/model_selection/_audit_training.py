@@ -169,7 +169,8 @@ def pseudo_leaks(
     Raises
     ------
     ValueError
-        If there is not one entry for each split, or the table has no usable columns.
+        If there is not one entry for each split, or the table has no usable columns,
+        or names patients that are missing or not of the rows' kind.
 
     Examples
     --------
@@ -234,6 +235,8 @@ def _leaks_of_table(
                 f"{caller}: pseudo names split {pseudo['split'][outside].iloc[0]}, "
                 f"and there are splits 0 .. {len(splits) - 1}."
             )
+    for column in known:
+        _check_names(pseudo[column], patient, column, caller)
     found = []
     for number, (_, test) in enumerate(splits):
         used = np.ones(len(pseudo), dtype=bool)
@@ -266,6 +269,34 @@ def _leaks_of_table(
                 )
             )
     return found
+
+
+def _check_names(
+    column: pd.Series, patient: np.ndarray, name: str, caller: str
+) -> None:
+    """Raise for patients that cannot be compared: they would look like no leak."""
+    texts = _are_texts(patient.tolist())
+    for place, value in enumerate(column):
+        names = _as_set(value)
+        if any(pd.isna(each) for each in names):
+            raise ValueError(
+                f"{caller}: {name} of pseudo is missing in row {place}. Labels of "
+                "unknown origin may leak anything: give the patients, an empty list "
+                "where there are none, or drop the row."
+            )
+        if names and _are_texts(names) != texts:
+            shown = sorted(map(str, names))[0]
+            raise ValueError(
+                f"{caller}: {name} of pseudo names {shown!r} in row {place} as "
+                f"{'text' if not texts else 'number'}, and the patients of the rows "
+                f"are {'texts' if texts else 'numbers'}, such as "
+                f"{patient.tolist()[0]!r}. No two of them would ever be equal: give "
+                "both in the same form."
+            )
+
+
+def _are_texts(names: Iterable[Any]) -> bool:
+    return any(isinstance(name, str) for name in names)
 
 
 def _as_set(value: Any) -> set:

@@ -367,11 +367,30 @@ class TestPseudoLabels:
             ([[0], [9], None], r"pseudo\[1\] names row 9"),
             (pd.DataFrame({"eeg_id": [1]}), r"neither a column teacher_patients"),
             (pd.DataFrame({"patient_id": [1], "split": [3]}), r"names split 3"),
+            (pd.DataFrame({"patient_id": ["3"]}), r"names '3' in row 0 as text"),
+            (pd.DataFrame({"patient_id": [3, None]}), r"is missing in row 1"),
+            (
+                pd.DataFrame({"teacher_patients": [[1], "[1, 3]"]}),
+                r"teacher_patients of pseudo names '\[1, 3\]' in row 1 as text",
+            ),
+            (pd.DataFrame({"teacher_patients": [["1"]]}), r"names '1' in row 0"),
+            (pd.DataFrame({"teacher_patients": [None]}), r"is missing in row 0"),
         ],
     )
     def test_wrong_pseudo(self, pseudo, message):
         with pytest.raises(ValueError, match=message):
             self.audit(pseudo)
+
+    def test_patients_as_texts_and_no_teachers(self):
+        table = pd.DataFrame({"teacher_patients": [[], ["b", "a"]]})
+        report = audit_leakage(
+            np.zeros((4, 1)), [0, 0, 1, 1], groups=list("aabb"), pseudo=table[:1]
+        )
+        assert report.checks["pseudo"] == "clean"
+        report = audit_leakage(
+            np.zeros((4, 1)), [0, 0, 1, 1], groups=list("aabb"), pseudo=table
+        )
+        assert report.findings["split"].tolist() == [0, 1]
 
     def test_table_needs_patients(self):
         with pytest.raises(ValueError, match="those of the rows are not known"):
