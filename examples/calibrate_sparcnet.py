@@ -79,8 +79,12 @@ def main() -> None:
         print(f"{name}, found on four fifths of the patients:")
         models[name] = calibrate(votes, proba, patient, bias=bias)
 
-    floor = kl_noise_floor(votes, groups=patient)
-    print(f"noise floor: {floor:.4f} nat\n")
+    # Recordings are not told: no row can be known for a copy of another's rating.
+    floor, copies = kl_noise_floor(votes), kl_noise_floor(votes, groups=patient)
+    print(
+        f"noise floor: {floor:.4f} nat, and {copies:.4f} if equal votes of one patient "
+        "are copies\n"
+    )
     how = {"groups": patient, "random_state": 0}
     for name, predicted in models.items():
         kl = kl_report(votes, predicted, by="overall", noise_floor=None, **how).iloc[0]

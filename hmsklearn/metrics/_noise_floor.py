@@ -64,10 +64,11 @@ def kl_noise_floor(
         * ``"miller-madow"``: (voted classes - 1) / (2 votes), the asymptotic formula;
           too low where rare classes went unseen, so for a rough figure only.
     groups : array-like of shape (n,), optional
-        Recording (or patient) of each row. Rows of one group with equal counts are
-        taken as copies of one rating, and enter the fit of the prior once. Needed
-        wherever a rating was copied to many windows, as in ``train.csv``: copies
-        look like ratings without noise.
+        Recording of each row. Rows of one group with equal counts are taken as copies
+        of one rating, and enter the fit of the prior once. Needed wherever a rating
+        was copied to many windows, as in ``train.csv``: copies look like ratings
+        without noise. Leave it out where every row was rated on its own: ratings of a
+        patient that are alike by chance are no copies, and the floor would rise.
     sample_weight : array-like of shape (n,), optional
         Weights of the rows in the mean. They do not enter the fit of the prior.
     min_votes : float, optional

@@ -59,7 +59,8 @@ def kl_report(
     groups : array-like of shape (n,)
         Patient of each row. The intervals resample patients with all their rows.
     recordings : array-like of shape (n,), optional
-        Recording of each row, such as ``eeg_id``.
+        Recording of each row, such as ``eeg_id``. The floor needs them wherever a
+        rating was copied to many windows of a recording, as in ``train.csv``.
     by : str or sequence of str, optional
         What to break down by; all of these that the arguments allow by default:
 
@@ -118,11 +119,12 @@ def kl_report(
     those that Student's t asks for.
 
     The floor's prior is fitted to all reported rows together, equal counts within one
-    recording (without recordings: one patient) taken as copies; the floor's interval
-    takes that prior as given. Rows below and above ten votes in the competition were
-    rated by other people: report them apart, by `min_votes`, where the floor
-    matters. The floor of ``"class"`` lines is that of rows chosen by what their votes
-    happened to be, and ``"term"`` floors sum to the overall one.
+    recording taken as copies; without `recordings`, every row is a rating of its own,
+    since windows of a patient that were rated one by one are often rated alike. The
+    floor's interval takes that prior as given. Rows below and above ten votes in the
+    competition were rated by other people: report them apart, by `min_votes`, where
+    the floor matters. The floor of ``"class"`` lines is that of rows chosen by what
+    their votes happened to be, and ``"term"`` floors sum to the overall one.
 
     References
     ----------
@@ -144,8 +146,8 @@ def kl_report(
     >>> columns = ["level", "n_patients", "kl", "low", "high", "noise_floor"]
     >>> print(table[columns].round(3).head(2).to_string())
           level  n_patients     kl    low  high  noise_floor
-    0      rows          60  0.091  0.081   0.1        0.087
-    1  patients          60  0.091  0.081   0.1        0.087
+    0      rows          60  0.091  0.081   0.1        0.088
+    1  patients          60  0.091  0.081   0.1        0.088
     """
     name = "kl_report"
     check_resampling(n_boot, confidence_level, name)
@@ -170,7 +172,7 @@ def kl_report(
             rows.fractions,
             rows.total_votes,
             method=noise_floor,
-            groups=patient if recording is None else recording,
+            groups=recording,
             name=name,
         )
     weight = np.ones(len(terms)) if rows.weight is None else rows.weight

@@ -99,9 +99,35 @@ def test_floor_stands_beside_every_line(data):
     columns = ["noise_floor", "floor_low", "floor_high", "excess"]
     assert without[columns].isna().all(axis=None)
     alone = kl_report(votes, data[1], groups=patient, n_boot=0)
-    assert alone.loc[0, "noise_floor"] == pytest.approx(
-        kl_noise_floor(votes, groups=patient)
-    )
+    assert alone.loc[0, "noise_floor"] == pytest.approx(kl_noise_floor(votes))
+
+
+def test_windows_of_a_patient_that_are_rated_alike_are_no_copies():
+    """Each window rated on its own: the floor is what the truth scores."""
+    rng = np.random.default_rng(0)
+    patient = np.repeat(np.arange(30), 80)
+    truth = rng.dirichlet(np.full(6, 0.3), size=30)[patient]
+    votes = rng.multinomial(12, truth)
+    how = {"groups": patient, "by": "overall", "n_boot": 0}
+    exact = kl_noise_floor(votes, truth=truth)
+    alone = kl_report(votes, truth, **how).loc[0, "noise_floor"]
+    assert alone == pytest.approx(exact, rel=0.05)
+    as_copies = kl_report(votes, truth, recordings=patient, **how)
+    assert as_copies.loc[0, "noise_floor"] > 1.1 * exact
+
+
+def test_copies_within_a_recording_count_once():
+    rng = np.random.default_rng(1)
+    votes = rng.multinomial(12, rng.dirichlet(np.full(6, 0.3), size=150))
+    times = np.where(votes.max(axis=1) >= 11, 40, 2)
+    recording = np.repeat(np.arange(150), times)
+    how = {"groups": recording // 5, "by": "overall", "n_boot": 0}
+    proba = np.full((len(recording), 6), 1 / 6)
+    table = kl_report(votes[recording], proba, recordings=recording, **how)
+    once = np.average(kl_noise_floor(votes, average=None), weights=times)
+    assert table.loc[0, "noise_floor"] == pytest.approx(once)
+    unknown = kl_report(votes[recording], proba, **how)
+    assert unknown.loc[0, "noise_floor"] < 0.9 * once
 
 
 def test_interval_is_that_of_a_loop_over_patients(data):
