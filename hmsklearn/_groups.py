@@ -9,7 +9,39 @@ import pandas as pd
 
 from hmsklearn.views import WindowViews
 
-__all__ = ["check_groups", "patients_of"]
+__all__ = ["balanced_weight", "check_groups", "patients_of"]
+
+
+def balanced_weight(
+    groups: np.ndarray, power: float, weight: np.ndarray | None
+) -> np.ndarray:
+    """Weigh the rows of large groups down.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n_rows,)
+        Group of each row.
+    power : float
+        Every row counts the size of its group to the minus this.
+    weight : ndarray of shape (n_rows,) or None
+        Weights of the rows, multiplied with it. Rows without weight are as if they
+        were not there.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        The weights.
+
+    Examples
+    --------
+    >>> balanced_weight(np.array(["a", "a", "b"]), 1.0, None).tolist()
+    [0.5, 0.5, 1.0]
+    """
+    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if weight is not None:
+        counts = np.maximum(np.bincount(inverse, weight > 0), 1.0)
+    balance = counts[inverse].astype(np.float64) ** -power
+    return balance if weight is None else balance * weight
 
 
 def check_groups(groups: Any, n_rows: int, *, caller: str) -> np.ndarray | None:

@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from hmsklearn._groups import check_groups
+from hmsklearn._groups import balanced_weight, check_groups
+from hmsklearn._params import check_integer
 from hmsklearn.ensemble._pool import FittedPool, MeanOfPools
 from hmsklearn.ensemble._pool_alpha import ALPHAS, choose_alpha
 from hmsklearn.ensemble._pool_fit import PoolData, PoolSettings
@@ -169,9 +170,11 @@ class KLBlender(ClassifierMixin, BaseEstimator):
     penalty is known in closed form. For a logarithmic pool any distributions r of
     the rows bound the divergence from below by their entropy, if their mean
     log-probabilities agree with those of the votes; those that the last Newton step
-    leads to are used. Without temperature and biases the certificate of a linear pool
-    without penalty is Jensen's inequality: no weights do better than those at hand by
-    more than :math:`\log \max_m \sum_i q_i p_{mi} / (P w)_i`.
+    leads to are used. Where nothing holds its weights back, what rounding leaves of
+    that agreement is charged as if the optimum were no further away than the weights
+    are large. Without temperature and biases the certificate of a linear pool without
+    penalty is Jensen's inequality: no weights do better than those at hand by more than
+    :math:`\log \max_m \sum_i q_i p_{mi} / (P w)_i`.
 
     Where models are copies of each other, the best weights are not unique; the
     divergence and the certificate are. Logarithmic pools share weight equally among
@@ -365,7 +368,8 @@ class KLBlender(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            The blend, float64; rows sum to one.
+            The blend, float64; rows sum to one (those of a linear pool as exactly
+            as the models' rows do).
 
         Raises
         ------
@@ -505,9 +509,7 @@ class KLBlender(ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__}: group_balance={self.group_balance!r} needs "
                 "the group of each row. Give groups to fit, or set group_balance=0."
             )
-        _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
-        balance = counts[inverse].astype(np.float64) ** -self.group_balance
-        return balance if weight is None else balance * weight
+        return balanced_weight(groups, self.group_balance, weight)
 
     def _pool_weights(self, n_pools: int) -> np.ndarray:
         if self.pool_weights is None:
@@ -557,10 +559,8 @@ class KLBlender(ClassifierMixin, BaseEstimator):
             )
         if not 0 < self.clip < 0.1:
             raise ValueError(f"{name}: clip={self.clip!r} is outside of (0, 0.1).")
-        if self.max_models is not None and not self.max_models >= 1:
-            raise ValueError(
-                f"{name}: max_models must be at least 1, got {self.max_models!r}."
-            )
+        if self.max_models is not None:
+            check_integer(self.max_models, "max_models", caller=name, low=1)
         if self.pool_weights is not None:
             weights = np.asarray(self.pool_weights, dtype=np.float64)
             if weights.shape != (len(kinds),) or not (

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from hmsklearn._groups import check_groups
+from hmsklearn._groups import balanced_weight, check_groups
 from hmsklearn.ensemble._blender import KLBlender, check_member_probabilities
 from hmsklearn.ensemble._losses import LogPoolLoss, centred_logs
 from hmsklearn.ensemble._newton import minimise
@@ -206,9 +206,7 @@ class GroupContextBlender(ClassifierMixin, BaseEstimator):
         proba = self.blender_.predict_proba(X)
         self.prior_ = np.average(proba, axis=0, weights=weight)
         logs = self._logs(proba, groups)
-        balance = np.unique(groups, return_inverse=True, return_counts=True)
-        share = balance[2][balance[1]].astype(np.float64) ** -self.group_balance
-        share = share if weight is None else share * weight
+        share = balanced_weight(groups, self.group_balance, weight)
         n_classes = self.classes_.size
         start = np.concatenate([[1.0, 0.0], np.zeros(n_classes)])
         penalty = Penalty.of(

@@ -175,14 +175,18 @@ class Penalty:
         """
         if not self.whole.any():
             return self._separate_floor(slope, x)
+
         # The Lagrangian is a lower bound whatever the multiplier, and concave in it.
+        def lagrangian(multiplier: float) -> float:
+            return self._separate_floor(slope + multiplier * self.whole, x) - multiplier
+
+        if not self.l2[self.whole].any():
+            # Made of straight lines: the largest value is where two of them meet.
+            ends = -slope[self.whole], self.l1[self.whole]
+            corners = np.unique([ends[0] - ends[1], ends[0] + ends[1]])
+            return max(lagrangian(float(corner)) for corner in corners)
         slopes = slope + self.l2 * (x - self.centre)
-        middle, spread = self._range_of_multipliers(slopes, x)
-        return _largest(
-            lambda each: self._separate_floor(slope + each * self.whole, x) - each,
-            middle,
-            spread,
-        )
+        return _largest(lagrangian, *self._range_of_multipliers(slopes, x))
 
     def model_minimum(
         self, hessian: np.ndarray, linear: np.ndarray, start: np.ndarray

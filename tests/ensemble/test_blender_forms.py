@@ -260,6 +260,25 @@ def test_balanced_groups():
         KLBlender(group_balance=0.5).fit(X, Y)
 
 
+def test_rows_without_weight_do_not_make_a_group_large():
+    weight = np.ones(len(X))
+    weight[::3] = 0
+    kept = weight > 0
+    blender = KLBlender("log", bias=True, group_balance=1.0)
+    zero = clone(blender).fit(X, Y, sample_weight=weight, groups=G)
+    dropped = clone(blender).fit(X[kept], Y[kept], groups=G[kept])
+    np.testing.assert_allclose(zero.weights_, dropped.weights_, atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.001, 0.003])
+def test_a_perfect_member_among_distances_is_certified(alpha):
+    """Of straight lines the bound is sought at their corners, not between them."""
+    truth = Y / Y.sum(axis=1, keepdims=True)
+    perfect = np.concatenate([X, 0.99 * truth[:, None] + 0.01 / 6], axis=1)
+    blender = KLBlender(alpha=alpha, penalty="l1").fit(perfect, Y)
+    assert blender.gap_ <= 1e-8 * blender.objective_
+
+
 def test_few_models():
     for form in ({}, {"pool": "log", "bias": True}, {"pool": "log", "per_class": True}):
         blender = KLBlender(max_models=2, **form).fit(X, Y)
@@ -318,7 +337,8 @@ def test_other_solvers_tell_what_they_left(solver, form, params, limit):
         ({"alpha": "cv", "alphas": []}, "alphas must hold one or more"),
         ({"group_balance": 2}, "group_balance=2 is outside"),
         ({"clip": 0}, "clip=0 is outside"),
-        ({"max_models": 0}, "max_models must be at least 1"),
+        ({"max_models": 0}, "max_models must be an integer at least 1"),
+        ({"max_models": 2.5}, "max_models must be an integer at least 1"),
         ({"pool": ("linear", "log"), "pool_weights": [1]}, "must be 2 numbers"),
         ({"penalty": "l1", "shrink_to": "zero", "alpha": 1}, "Set max_models"),
         ({"per_class": True, "penalty": "l1", "alpha": 1}, "take penalty='l2' only"),
