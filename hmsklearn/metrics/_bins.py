@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_random_state
 
-from hmsklearn.metrics._bootstrap import resampled_ratios
+from hmsklearn.metrics._bootstrap import resampled_ratios, signs_of_groups
 from hmsklearn.metrics._rows import ScoredRows
 
-__all__ = ["KINDS", "Bins", "check_binning", "cut_into_bins", "resampled_gaps"]
+__all__ = [
+    "KINDS",
+    "Bins",
+    "check_binning",
+    "cut_into_bins",
+    "flipped_gaps",
+    "resampled_gaps",
+]
 
 KINDS = ("classwise", "top-label")
 _STRATEGIES = ("uniform", "quantile")
@@ -151,13 +159,50 @@ def resampled_gaps(
         Mean vote fraction less mean probability, NaN where a resample has an empty
         bin.
     """
+    apart = bins.weight * (bins.voted - bins.predicted)
+    above = _by_patient(bins, patient, apart)
+    below = _by_patient(bins, patient, bins.weight)
+    return resampled_ratios(above, below, n_boot=n_boot, random_state=random_state)
+
+
+def flipped_gaps(
+    bins: Bins, patient: np.ndarray, n_boot: int, random_state: Any
+) -> np.ndarray:
+    """Gaps of the bins with the signs of whole patients flipped at random.
+
+    Parameters
+    ----------
+    bins : Bins
+        The bins.
+    patient : ndarray of shape (n,)
+        Number of each row's patient, from zero on without holes.
+    n_boot : int
+        Number of arrangements of signs.
+    random_state : int, RandomState or None
+        Seed.
+
+    Returns
+    -------
+    ndarray of shape (n_boot, n_bins)
+        Gaps as they are if votes lie above predictions as often as below, zero in
+        empty bins.
+    """
+    above = _by_patient(bins, patient, bins.weight * (bins.voted - bins.predicted))
+    full = np.flatnonzero(bins.mass > 0)
+    above = above[:, full] / bins.mass[full]
+    gaps = np.zeros((n_boot, bins.edges.size - 1))
+    start = 0
+    for signs in signs_of_groups(len(above), n_boot, check_random_state(random_state)):
+        gaps[start : start + len(signs), full] = signs @ above
+        start += len(signs)
+    return gaps
+
+
+def _by_patient(bins: Bins, patient: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sum values by patient and bin."""
     shape = (int(patient.max()) + 1, bins.edges.size - 1)
     cell = patient * shape[1] + bins.place
-    n_cells = shape[0] * shape[1]
-    apart = bins.weight * (bins.voted - bins.predicted)
-    above = np.bincount(cell, apart, n_cells).reshape(shape)
-    below = np.bincount(cell, bins.weight, n_cells).reshape(shape)
-    return resampled_ratios(above, below, n_boot=n_boot, random_state=random_state)
+    return np.bincount(cell, values, shape[0] * shape[1]).reshape(shape)
 
 
 def _quantiles(

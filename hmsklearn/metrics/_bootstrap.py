@@ -17,6 +17,7 @@ __all__ = [
     "number_groups",
     "percentile_interval",
     "resampled_ratios",
+    "signs_of_groups",
 ]
 
 # Entries of one block of draws x groups, which bounds the memory.
@@ -121,6 +122,14 @@ def draws_of_groups(n_groups: int, n_boot: int, rng: Any) -> Iterator[np.ndarray
         picks += np.arange(n)[:, None] * n_groups
         drawn = np.bincount(picks.ravel(), minlength=n * n_groups)
         yield drawn.reshape(n, n_groups).astype(np.float64)
+
+
+def signs_of_groups(n_groups: int, n_flips: int, rng: Any) -> Iterator[np.ndarray]:
+    """Yield random signs of the groups, in blocks of flips."""
+    size = max(1, _BLOCK // n_groups)
+    for start in range(0, n_flips, size):
+        n = min(size, n_flips - start)
+        yield 1.0 - 2.0 * rng.randint(2, size=(n, n_groups))
 
 
 def resampled_ratios(

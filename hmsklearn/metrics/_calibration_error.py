@@ -13,7 +13,7 @@ from hmsklearn.metrics._bins import (
     Bins,
     check_binning,
     cut_into_bins,
-    resampled_gaps,
+    flipped_gaps,
 )
 from hmsklearn.metrics._bootstrap import check_resampling, number_groups
 from hmsklearn.metrics._rows import check_rows
@@ -164,11 +164,11 @@ def calibration_report(
     total_votes : array-like of shape (n,), optional
         Votes behind each row, where `y_true` holds fractions.
     n_boot : int, default=1000
-        Number of resamples of the patients.
+        Number of random sign flips of the patients.
     confidence_level : float, default=0.95
         Quantile of chance that ``chance_high`` gives.
     random_state : int, RandomState or None, default=None
-        Seed of the resamples.
+        Seed of the sign flips.
     classes : "hms", "infer", None or sequence of labels, default=None
         Labels in column order, see :func:`kl_divergence`.
 
@@ -189,9 +189,12 @@ def calibration_report(
 
     Notes
     -----
-    Chance is measured by resampling patients: how far each bin's gap moves from the
-    gap of all rows is how far a calibrated model's gap moves from zero. So both the
-    noise of few votes and the likeness of a patient's windows are in it.
+    Chance is measured by flipping signs of whole patients, as
+    :func:`~hmsklearn.metrics.compare_models` does: were the model calibrated, a
+    patient's votes would lie as often above as below what was predicted, so that each
+    arrangement of signs is as likely as the one at hand. Both the noise of few votes
+    and the likeness of a patient's windows are in it, also in bins of few patients or
+    one, which resampling patients would take for free of chance.
 
     References
     ----------
@@ -211,8 +214,8 @@ def calibration_report(
     ...                                random_state=0).set_index("class")
     ...     line = table.loc["classwise", ["ece", "chance", "chance_high"]]
     ...     print(line.astype(float).round(3).tolist())
-    [0.016, 0.013, 0.017]
-    [0.089, 0.015, 0.018]
+    [0.016, 0.014, 0.016]
+    [0.089, 0.02, 0.025]
     """
     name = "calibration_report"
     check_binning("classwise", strategy, n_bins, name)
@@ -233,12 +236,11 @@ def calibration_report(
     for kind in KINDS:
         for bins in cut_into_bins(rows, kind, n_bins, strategy):
             share = bins.mass / bins.mass.sum()
-            gaps = resampled_gaps(bins, patient, n_boot, random_state)
-            # A bin that a resample left empty has moved by nothing.
-            chances.append(np.nan_to_num(np.abs(gaps - bins.gap)) @ share)
+            gaps = flipped_gaps(bins, patient, n_boot, random_state)
+            chances.append(np.abs(gaps) @ share)
             means = (share @ bins.mean(bins.predicted), share @ bins.mean(bins.voted))
             lines.append((bins.label, _norm(bins, "l1"), *means))
-    # The mean over the classes, its chance from the same resamples.
+    # The mean over the classes, its chance from the same sign flips.
     n = len(lines) - 1
     mean = tuple(np.mean([line[1:] for line in lines[:n]], axis=0))
     lines.insert(n, ("classwise", *mean))

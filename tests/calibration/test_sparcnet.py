@@ -19,7 +19,9 @@ from hmsklearn.metrics import (
 )
 from hmsklearn.votes import VOTE_COLUMNS
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "calibrate_sparcnet.py"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "calibrate_sparcnet.py"
+GUIDE = ROOT / "docs" / "user_guide" / "evaluation.rst"
 
 
 @pytest.fixture(scope="module")
@@ -113,4 +115,8 @@ def test_example_prints_what_the_functions_give(
         assert (
             top == f"{expected_calibration_error(votes, model, kind='top-label'):.4f}"
         )
+    guide = GUIDE.read_text(encoding="utf-8")
+    results = printed[printed.index("noise floor") : printed.index("wrote ")]
+    for line in results.splitlines():
+        assert line.strip() in guide
     assert (tmp_path / "sparcnet_reliability.png").stat().st_size > 10_000

@@ -180,6 +180,37 @@ def test_chance_knows_that_patients_windows_are_alike():
     assert (naive["chance"] < 0.5 * once["chance"]).all()
 
 
+@pytest.mark.parametrize("n_patients", [10, 30])
+def test_a_calibrated_model_is_rarely_blamed(n_patients):
+    """Also where a patient's predictions are all alike, and bins hold one patient."""
+    patient = np.repeat(np.arange(n_patients), 6)
+    n_studies, blamed = 200, []
+    for seed in range(n_studies):
+        rng = np.random.default_rng(seed)
+        truth = rng.dirichlet(np.ones(3), size=n_patients)[patient]
+        votes = rng.multinomial(12, truth)
+        table = calibration_report(
+            votes, truth, groups=patient, n_boot=100, random_state=seed
+        ).set_index("class")
+        blamed.append(table["ece"] > table["chance_high"])
+    rate = np.mean(blamed, axis=0)
+    # Three standard deviations of that many studies, on top of a nominal 5 %.
+    assert (rate <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / n_studies)).all()
+
+
+def test_sign_flips_by_hand(monkeypatch):
+    """The signs of all patients of three, and draws that do not depend on blocks."""
+    votes, proba = [[3, 1], [1, 3], [2, 2]], [[0.5, 0.5]] * 3
+    how = {"groups": ["a", "b", "c"], "n_bins": 1, "random_state": 0}
+    table = calibration_report(votes, proba, n_boot=20_000, **how)
+    # Gaps of 1/4, -1/4 and 0: their mean is 1/6 or 0, each as often.
+    assert table.loc[0, "chance"] == pytest.approx(1 / 12, abs=2e-3)
+    assert table.loc[0, "chance_high"] == pytest.approx(1 / 6)
+    monkeypatch.setattr("hmsklearn.metrics._bootstrap._BLOCK", 30)
+    parts = calibration_report(votes, proba, n_boot=20_000, **how)
+    pd.testing.assert_frame_equal(table, parts)
+
+
 def test_intervals_touch_the_diagonal_where_the_model_is_calibrated():
     touching = []
     for seed in range(12):
