@@ -108,10 +108,10 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
     to 1e-15 as in the competition's metric. The order of a row's probabilities, and
     so ``predict``, changes only with `bias`.
 
-    Groups always decide the splits. They reach the estimator's ``fit`` only if it
-    asks: by metadata request where routing is switched on, as a keyword of its own,
-    ``fit(..., net__groups=g)``, where it is off. Weights of the rows enter the
-    estimator, the temperature and the divergences.
+    Groups always decide the splits. They reach the estimator's ``fit`` if it asks: by
+    metadata request where routing is switched on, by an argument `groups` where it is
+    off. A pipeline's step gets them as ``fit(..., net__groups=g)``. Weights of the
+    rows enter the estimator, the temperature and the divergences.
 
     In a stack, the members' weights are found on predictions that were scaled; the
     inner folds are cut out of the stack's own.
@@ -195,8 +195,9 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If `y`, the weights, the splits or the parameters are not usable, if the
-            estimator's classes are not those of `y`, or if `bias` is asked for a
-            class without votes.
+            estimator's classes are not those of `y`, if `bias` is asked for a class
+            without votes, or if a fold's training part has no weight or lacks the
+            votes of a class that `bias` is asked for.
         TypeError
             If the estimator gives no probabilities or takes no weights.
         NotFittedError
@@ -226,6 +227,7 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
         else:
             params = self._route(groups, weight, fit_params)
             splits = resolve_splits(self.cv, X, y, groups, caller=name)
+            self._check_parts(votes.fractions, weight, splits, classes)
             proba = self._out_of_fold(X, y, splits, params, classes)
         found = self._fit_scaling(proba, votes.fractions, weight, slice(None))
         self.classes_ = classes
@@ -345,9 +347,13 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
             metadata = {"groups": groups, "sample_weight": weight, **fit_params}
             given = {key: value for key, value in metadata.items() if value is not None}
             return dict(process_routing(self, "fit", **given)["estimator"]["fit"])
-        named = any(key.endswith("sample_weight") for key in fit_params)
+        params = dict(fit_params)
+        if groups is not None and has_fit_parameter(self.estimator, "groups"):
+            # An estimator that divides its rows once more keeps patients whole.
+            params.setdefault("groups", groups)
+        named = any(key.endswith("sample_weight") for key in params)
         if weight is None or named:
-            return fit_params
+            return params
         if not has_fit_parameter(self.estimator, "sample_weight"):
             raise TypeError(
                 f"{type(self).__name__}: fit of {type(self.estimator).__name__} takes "
@@ -355,7 +361,38 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
                 "(step__sample_weight=...) as well, or switch on scikit-learn's "
                 "metadata routing and request it there."
             )
-        return {**fit_params, "sample_weight": weight}
+        return {**params, "sample_weight": weight}
+
+    def _check_parts(
+        self,
+        fractions: np.ndarray,
+        weight: np.ndarray | None,
+        splits: _Splits,
+        classes: np.ndarray,
+    ) -> None:
+        """Raise if a fold leaves nothing to find its scaling on, before folds are fit.
+
+        The divergence is cross-fitted, so that every training part needs an optimum.
+        """
+        name = type(self).__name__
+        share = np.ones(len(fractions)) if weight is None else weight
+        voted = share @ fractions > 0
+        for number, (train, _) in enumerate(splits):
+            if share[train].sum() == 0:
+                raise ValueError(
+                    f"{name}: sample_weight is zero in every training row of fold "
+                    f"{number} of {len(splits)}: all rows of weight are held out "
+                    "there. Give weight to rows of more groups, or leave rows out "
+                    "that have none."
+                )
+            lost = voted & (share[train] @ fractions[train] == 0)
+            if self.bias and self.l2 == 0 and lost.any():
+                raise ValueError(
+                    f"{name}: all votes for {classes[lost].tolist()} are held out in "
+                    f"fold {number} of {len(splits)}, as where one group has them all, "
+                    "so that the best bias of its training part is minus infinity. Set "
+                    "l2 above zero, or bias=False, or give rows of more groups."
+                )
 
     def _out_of_fold(
         self,

@@ -20,6 +20,7 @@ from hmsklearn.calibration import TemperatureScaledClassifier, fit_temperature
 from hmsklearn.ensemble import StackingKLClassifier
 from hmsklearn.metrics import kl_divergence, kl_scorer
 from hmsklearn.model_selection import oof_predict_proba
+from hmsklearn.semi_supervised import PseudoLabelClassifier
 from hmsklearn.votes import CLASSES, VOTE_COLUMNS
 
 X, Y, PATIENT = make_votes(n_rows=160, n_patients=14)
@@ -260,10 +261,22 @@ def test_fit_parameters_reach_the_estimator(either_routing):
         np.testing.assert_array_equal(clf.estimator_.seen_groups_, PATIENT)
         return
     clf = TemperatureScaledClassifier(inner, cv=3).fit(X, Y, groups=PATIENT)
-    assert clf.estimator_.seen_groups_ is None
+    # Whoever takes groups gets them, cut by fold and whole for the last fit.
+    np.testing.assert_array_equal(clf.estimator_.seen_groups_, PATIENT)
     pipe = TemperatureScaledClassifier(make_pipeline(StandardScaler(), inner), cv=3)
     pipe.fit(X, Y, groups=PATIENT, spy__groups=PATIENT)
     np.testing.assert_array_equal(pipe.estimator_[-1].seen_groups_, PATIENT)
+
+
+def test_teachers_inside_know_their_patients():
+    """No warning that groups are missing, and no teacher labels who it has seen."""
+    inner = PseudoLabelClassifier(SoftLogistic(), teacher_cv=3)
+    clf = TemperatureScaledClassifier(inner, cv=3).fit(X, Y, groups=PATIENT)
+    pairs = zip(
+        clf.estimator_.teacher_groups_, clf.estimator_.pseudo_groups_, strict=True
+    )
+    assert all(not set(seen) & set(labelled) for seen, labelled in pairs)
+    assert set(np.concatenate(clf.estimator_.pseudo_groups_)) <= set(PATIENT)
 
 
 def test_workers_make_no_difference():
@@ -316,6 +329,33 @@ def test_says_what_is_wrong(estimator, options, y, match):
     clf = TemperatureScaledClassifier(estimator, **options)
     with pytest.raises(ValueError, match=rf"^TemperatureScaledClassifier: .*{match}"):
         clf.fit(X, y)
+
+
+def test_a_class_of_one_patient_is_told_by_its_fold():
+    y = np.array(Y)
+    y[PATIENT != "p3", 0] = 0
+    y[PATIENT == "p3", 0] += 1
+    y[:, 1] += 1
+    splits = list(GroupKFold(5).split(X, y, PATIENT))
+    (fold,) = (k for k, (_, test) in enumerate(splits) if "p3" in PATIENT[test])
+    clf = TemperatureScaledClassifier(Sure(), bias=True)
+    match = rf"^TemperatureScaledClassifier: all votes for \['Seizure'\].*fold {fold} "
+    with pytest.raises(ValueError, match=match):
+        clf.fit(X, y, groups=PATIENT)
+    assert clf.set_params(l2=1e-3).fit(X, y, groups=PATIENT).kl_ > 0
+    plain = TemperatureScaledClassifier(Sure()).fit(X, y, groups=PATIENT)
+    assert plain.kl_ > 0
+
+
+def test_weights_of_one_patient_are_told_by_its_fold():
+    weight = (PATIENT == "p3").astype(float)
+    splits = list(GroupKFold(5).split(X, Y, PATIENT))
+    (fold,) = (k for k, (_, test) in enumerate(splits) if "p3" in PATIENT[test])
+    match = rf"^TemperatureScaledClassifier: sample_weight is zero .* fold {fold} of 5"
+    with pytest.raises(ValueError, match=match):
+        TemperatureScaledClassifier(Sure()).fit(
+            X, Y, groups=PATIENT, sample_weight=weight
+        )
 
 
 def test_says_what_it_cannot_take():
