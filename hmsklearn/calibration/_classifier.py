@@ -14,9 +14,10 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from hmsklearn._compat import routing_enabled, slice_fit_params
+from hmsklearn._fit_key import fit_key
 from hmsklearn.calibration._temperature import (
     BOUNDS,
     TemperatureFit,
@@ -109,9 +110,10 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
     so ``predict``, changes only with `bias`.
 
     Groups always decide the splits. They reach the estimator's ``fit`` if it asks: by
-    metadata request where routing is switched on, by an argument `groups` where it is
-    off. A pipeline's step gets them as ``fit(..., net__groups=g)``. Weights of the
-    rows enter the estimator, the temperature and the divergences.
+    metadata request where routing is switched on, by an argument `groups` of its own
+    or of a pipeline's last step where it is off; other steps get them as
+    ``fit(..., step__groups=g)``. So do weights of the rows, which enter the
+    temperature and the divergences as well.
 
     In a stack, the members' weights are found on predictions that were scaled; the
     inner folds are cut out of the stack's own.
@@ -348,20 +350,22 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
             given = {key: value for key, value in metadata.items() if value is not None}
             return dict(process_routing(self, "fit", **given)["estimator"]["fit"])
         params = dict(fit_params)
-        if groups is not None and has_fit_parameter(self.estimator, "groups"):
+        groups_as = fit_key(self.estimator, "groups")
+        if groups is not None and groups_as is not None:
             # An estimator that divides its rows once more keeps patients whole.
-            params.setdefault("groups", groups)
+            params.setdefault(groups_as, groups)
         named = any(key.endswith("sample_weight") for key in params)
         if weight is None or named:
             return params
-        if not has_fit_parameter(self.estimator, "sample_weight"):
+        weight_as = fit_key(self.estimator)
+        if weight_as is None:
             raise TypeError(
                 f"{type(self).__name__}: fit of {type(self.estimator).__name__} takes "
                 "no sample_weight. Name the step of a pipeline that takes it "
                 "(step__sample_weight=...) as well, or switch on scikit-learn's "
                 "metadata routing and request it there."
             )
-        return {**params, "sample_weight": weight}
+        return {**params, weight_as: weight}
 
     def _check_parts(
         self,

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.metadata_routing import process_routing
 
 from hmsklearn._compat import num_samples, routing_enabled
+from hmsklearn._fit_key import fit_key
 from hmsklearn.ensemble._members import split_fit_params
 
-__all__ = ["extend_params", "fit_key", "route_params", "with_weight"]
+__all__ = ["extend_params", "route_params", "with_weight"]
 
 
 def route_params(
@@ -44,7 +43,7 @@ def route_params(
     -------
     dict of str to dict
         Arguments for each part. Where weights go to a part, they are under the key
-        that :func:`fit_key` tells.
+        that :func:`~hmsklearn._fit_key.fit_key` tells.
 
     Raises
     ------
@@ -72,38 +71,6 @@ def route_params(
                 estimator, params[name], sample_weight, f"{caller}: {name}"
             )
     return params
-
-
-def fit_key(estimator: Any, parameter: str = "sample_weight") -> str | None:
-    """Tell under which name an estimator's ``fit`` takes metadata of the rows.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A classifier, or a pipeline that ends in one.
-    parameter : str, default="sample_weight"
-        What the classifier calls it.
-
-    Returns
-    -------
-    str or None
-        The parameter itself, or ``"step__sample_weight"``; None if it takes none.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> fit_key(make_pipeline(LogisticRegression()))
-    'logisticregression__sample_weight'
-    """
-    if not isinstance(estimator, Pipeline):
-        return parameter if has_fit_parameter(estimator, parameter) else None
-    if routing_enabled():
-        routing = get_routing_for_object(estimator)
-        return parameter if parameter in routing.consumes("fit", [parameter]) else None
-    name, last = estimator.steps[-1]
-    inner = fit_key(last, parameter)
-    return None if inner is None else f"{name}__{inner}"
 
 
 def with_weight(

@@ -19,6 +19,7 @@ from hmsklearn._compat import (
     safe_indexing,
     slice_fit_params,
 )
+from hmsklearn._fit_key import fit_key
 from hmsklearn._params import check_integer
 from hmsklearn.ensemble._members import check_members
 from hmsklearn.metrics import check_weight
@@ -26,7 +27,6 @@ from hmsklearn.model_selection._folds import check_can_predict_proba
 from hmsklearn.model_selection._splits import count_rows
 from hmsklearn.semi_supervised._fit_params import (
     extend_params,
-    fit_key,
     route_params,
     with_weight,
 )

@@ -20,10 +20,10 @@ from sklearn.utils.metadata_routing import (
 )
 
 from hmsklearn._compat import routing_enabled
+from hmsklearn._fit_key import fit_key
 from hmsklearn._params import check_choice, check_integer, check_real
 from hmsklearn.neural import BaseNeuralClassifier
 from hmsklearn.semi_supervised._adapt import AdaptationSettings, adapt_net
-from hmsklearn.semi_supervised._fit_params import fit_key
 from hmsklearn.semi_supervised._predictions import PredictionsOfEstimator
 from hmsklearn.votes import CLASSES
 

@@ -242,15 +242,35 @@ def test_weights_enter_estimator_temperature_and_divergences(either_routing):
 
 
 def test_weights_are_not_silently_left_out(either_routing):
-    pipe = make_pipeline(StandardScaler(), Sure())
+    # Routed, a pipeline wants a request; else its last step must take weights.
+    last = Sure() if either_routing else KNeighborsClassifier()
+    pipe = make_pipeline(StandardScaler(), last)
     clf = TemperatureScaledClassifier(pipe, cv=3)
     error = UnsetMetadataPassedError if either_routing else TypeError
     with pytest.raises(error):
         clf.fit(X, Y, sample_weight=WEIGHT)
-    if not either_routing:
-        # Named for the step, they reach it; the temperature has them as well.
-        clf.fit(X, Y, sample_weight=WEIGHT, sure__sample_weight=WEIGHT)
-        assert clf.kl_before_ > 0
+
+
+def test_metadata_reach_the_last_step_of_a_pipeline():
+    scale = StandardScaler().fit(X)
+    pipe = make_pipeline(FrozenEstimator(scale), Sure())
+    clf = TemperatureScaledClassifier(pipe, cv=3)
+    clf.fit(X, Y, groups=PATIENT, sample_weight=WEIGHT)
+    alone = TemperatureScaledClassifier(Sure(), cv=3)
+    alone.fit(scale.transform(X), Y, groups=PATIENT, sample_weight=WEIGHT)
+    assert clf.temperature_ == alone.temperature_
+    np.testing.assert_array_equal(
+        clf.predict_proba(X), alone.predict_proba(scale.transform(X))
+    )
+    # Named for the step, they are not given twice.
+    named = clone(clf).fit(
+        X, Y, groups=PATIENT, sample_weight=WEIGHT, sure__sample_weight=WEIGHT
+    )
+    assert named.temperature_ == clf.temperature_
+    spy = TemperatureScaledClassifier(make_pipeline(StandardScaler(), Spy()), cv=3)
+    spy.fit(X, Y, groups=PATIENT, sample_weight=WEIGHT)
+    np.testing.assert_array_equal(spy.estimator_[-1].seen_groups_, PATIENT)
+    np.testing.assert_array_equal(spy.estimator_[-1].seen_weight_, WEIGHT)
 
 
 def test_fit_parameters_reach_the_estimator(either_routing):
