@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pickle
 import tempfile
 import warnings
 from pathlib import Path
@@ -16,6 +17,9 @@ __all__ = ["DiskRecord", "record_folder"]
 
 #: Folder, inside the one that the user names, that holds the records.
 _FOLDER = "hmsklearn-stacking"
+
+#: What pickle raises for a class that it does not find by name.
+_UNKNOWN = (pickle.PicklingError, AttributeError)
 
 
 def record_folder(memory: Any, caller: str) -> Path | None:
@@ -126,10 +130,47 @@ class DiskRecord:
         ----------
         value : object
             Anything that can be pickled, but None.
+
+        Warns
+        -----
+        UserWarning
+            If a class of the value cannot be found by its name, so that no later
+            process could read it. Then nothing is kept.
         """
-        buffer = io.BytesIO()
-        joblib.dump(value, buffer)
-        data = buffer.getbuffer()
+        try:
+            data = _pickled(value)
+        except _UNKNOWN as error:
+            warnings.warn(
+                f"{self.caller}: this fit cannot be kept on disk ({error}). A later "
+                "run fits it again. Put the class into a module that can be imported.",
+                UserWarning,
+                stacklevel=2,
+            )
+        else:
+            self._write(data)
+
+    def save_if_known(self, value: Any) -> bool:
+        """Keep a value if its classes can be found by name in this process.
+
+        Parameters
+        ----------
+        value : object
+            Anything that can be pickled, but None.
+
+        Returns
+        -------
+        bool
+            Whether it was kept. joblib's workers do not know the classes of a script
+            or notebook by name; the process that runs it does, and can read them.
+        """
+        try:
+            data = _pickled(value)
+        except _UNKNOWN:
+            return False
+        self._write(data)
+        return True
+
+    def _write(self, data: memoryview) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # In the same folder, since files are renamed at once only within one disk.
         handle, partial = tempfile.mkstemp(
@@ -145,3 +186,9 @@ class DiskRecord:
         except BaseException:
             Path(partial).unlink(missing_ok=True)
             raise
+
+
+def _pickled(value: Any) -> memoryview:
+    buffer = io.BytesIO()
+    joblib.dump(value, buffer)
+    return buffer.getbuffer()

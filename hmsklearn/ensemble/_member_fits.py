@@ -108,25 +108,41 @@ def fit_on_all_rows(plan: Plan, rows: Rows) -> list[Any]:
         The fitted members.
     """
     threads = torch_threads()
+    records = [plan.record(rows, member, "all rows") for member, _ in plan.members]
+    # In this process: a class of a script or notebook is found by name only here.
+    kept = [None if record is None else record.load() for record in records]
+    to_do = [at for at, found in enumerate(kept) if found is None]
     arguments = (
         (
-            clone(estimator),
+            clone(plan.members[at][1]),
             rows.X,
             rows.y,
-            rows.params[member],
-            plan.record(rows, member, "all rows"),
+            rows.params[plan.members[at][0]],
+            records[at],
             threads,
         )
-        for member, estimator in plan.members
+        for at in to_do
     )
-    running = in_parallel(_fit, arguments, n_jobs=plan.n_jobs)
+
+    def save(place: int, result: tuple[Any, float, bool]) -> None:
+        record, (estimator, seconds, saved) = records[to_do[place]], result
+        if record is not None and not saved:
+            record.save((estimator, seconds))
+
+    running = in_parallel(_fit, arguments, n_jobs=plan.n_jobs, arrived=save)
     fitted = []
-    for (member, _), (estimator, seconds, from_disk) in zip(
-        plan.members, running, strict=True
-    ):
-        took = "from disk" if from_disk else f"{seconds:.1f} s"
+    for (member, _), found in zip(plan.members, kept, strict=True):
+        if found is None:
+            estimator, seconds, _ = next(running)
+            took = f"{seconds:.1f} s"
+        else:
+            estimator, _ = found
+            took = "from disk"
         plan.say(f"{member}: fitted on all rows, {took}")
         fitted.append(estimator)
+    if to_do:
+        # To its end, so that joblib takes leave of its workers.
+        next(running, None)
     return fitted
 
 
@@ -172,13 +188,10 @@ def _fit(
     record: DiskRecord | None,
     threads: int | None,
 ) -> tuple[Any, float, bool]:
-    kept = None if record is None else record.load()
-    if kept is not None:
-        return (*kept, True)
+    """Fit a member, and tell whether it is kept already."""
     start = time.perf_counter()
     with torch_threads_set_to(threads):
         estimator.fit(X, y, **slice_fit_params(X, params=fit_params))
     seconds = time.perf_counter() - start
-    if record is not None:
-        record.save((estimator, seconds))
-    return estimator, seconds, False
+    saved = record is not None and record.save_if_known((estimator, seconds))
+    return estimator, seconds, saved

@@ -132,29 +132,46 @@ def run_jobs(
     # What has no rows to take out, only a conversion to an array, is converted.
     (X,), (y,) = indexable(X), indexable(y)
     threads = torch_threads()
+    records = [job.records or [None] * len(splits) for job in jobs]
+    # In this process: a class of a script or notebook is found by name only here.
+    kept = [[None if r is None else r.load() for r in row] for row in records]
+    to_do = [
+        (at, number)
+        for at, row in enumerate(kept)
+        for number, fold in enumerate(row)
+        if fold is None
+    ]
     arguments = (
         (
-            clone(job.estimator),
+            clone(jobs[at].estimator),
             X,
             y,
-            train,
-            test,
-            job.fit_params,
+            *splits[number],
+            jobs[at].fit_params,
             keep_estimators,
-            job.caller,
+            jobs[at].caller,
             threads,
-            None if job.records is None else job.records[number],
+            records[at][number],
         )
-        for job in jobs
-        for number, (train, test) in enumerate(splits)
+        for at, number in to_do
     )
-    running = in_parallel(_run_fold, arguments, n_jobs=n_jobs)
+
+    def save(place: int, result: tuple[Fold, bool]) -> None:
+        at, number = to_do[place]
+        record, (fold, saved) = records[at][number], result
+        if record is not None and not saved:
+            record.save(fold)
+
+    running = in_parallel(_run_fold, arguments, n_jobs=n_jobs, arrived=save)
     runs: list[list[Fold]] = []
     try:
-        for job in jobs:
+        for job, found in zip(jobs, kept, strict=True):
             folds: list[Fold] = []
-            for number in range(len(splits)):
-                folds.append(next(running))
+            for number, fold in enumerate(found):
+                if fold is None:
+                    folds.append(next(running)[0])
+                else:
+                    folds.append(fold._replace(from_disk=True))
                 _check_same_classes(job.estimator, folds, job.caller)
                 if job.report is not None:
                     job.report(number, folds[-1])
@@ -165,8 +182,9 @@ def run_jobs(
             warnings.simplefilter("ignore")
             running.close()
         raise
-    # To its end, so that joblib takes leave of its workers.
-    next(running, None)
+    if to_do:
+        # To its end, so that joblib takes leave of its workers.
+        next(running, None)
     return runs
 
 
@@ -408,18 +426,14 @@ def _run_fold(
     caller: str,
     threads: int | None,
     record: Record | None,
-) -> Fold:
-    # In the worker, so that what many processes have kept is read by many.
-    kept = None if record is None else record.load()
-    if kept is not None:
-        return kept._replace(from_disk=True)
+) -> tuple[Fold, bool]:
+    """Run a fold, and tell whether it is kept already."""
     with torch_threads_set_to(threads):
         fold = _fit_and_predict_fold(
             estimator, X, y, train, test, fit_params, keep_estimator, caller
         )
-    if record is not None:
-        record.save(fold)
-    return fold
+    # In the worker, so that what many processes have fitted is written by many.
+    return fold, record is not None and record.save_if_known(fold)
 
 
 def _fit_and_predict_fold(

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import joblib
@@ -18,6 +19,7 @@ from soft_labels import SoftLogistic, make_votes
 
 from hmsklearn.ensemble import StackingKLClassifier
 from hmsklearn.ensemble._fold_store import DiskRecord
+from hmsklearn.model_selection._parallel import in_parallel
 
 X, Y, PATIENT = make_votes(n_rows=90, n_patients=9)
 HELPERS = Path(__file__).parents[1] / "helpers"
@@ -277,3 +279,76 @@ def test_a_killed_run_goes_on(kill_at, refit, kept, log, folder):
     total = 2 * (3 + refit)
     assert count_fits(log) == kill_at + total - kept
     assert_same(resumed, fit(stack_of(None, None, refit=refit)))
+
+
+# Classes of a script -----------------------------------------------------------------
+
+OWN_CLASS = """
+    import sys
+
+    sys.path.insert(0, {helpers!r})
+    from logged import Logged
+    from sklearn.model_selection import GroupKFold
+    from soft_labels import make_votes
+
+    from hmsklearn.ensemble import StackingKLClassifier
+
+    class Mine(Logged):
+        "A classifier of the script, which no other process can import."
+
+    if __name__ == "__main__":
+        X, Y, PATIENT = make_votes(n_rows=90, n_patients=9)
+        members = [(str(k), Mine(random_state=k, log={log!r})) for k in (1, 2)]
+        stack = StackingKLClassifier(
+            members, cv=GroupKFold(3), memory={folder!r}, random_state=0,
+            refit={refit}, n_jobs=int(sys.argv[1]),
+        )
+        stack.fit(X, Y, groups=PATIENT)
+        print(repr(stack.kl_), stack.predict_proba(X[:1]).tolist())
+"""
+
+
+@pytest.mark.parametrize(("first", "refit"), [("2", True), ("2", False), ("1", True)])
+def test_a_class_of_a_script(first, refit, log, folder, tmp_path):
+    """Workers know it by value only: the process that runs the script keeps it."""
+    path = tmp_path / "script.py"
+    path.write_text(
+        textwrap.dedent(OWN_CLASS).format(
+            helpers=str(HELPERS), log=log, folder=str(folder), refit=refit
+        )
+    )
+    runs = []
+    for n_jobs in (first, "2"):
+        command = [sys.executable, "-W", "error::UserWarning", str(path), n_jobs]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert run.returncode == 0, run.stderr
+        assert count_fits(log) == len(list(folder.rglob("*.joblib"))) == 2 * (3 + refit)
+        runs.append(run.stdout)
+    assert runs[0] == runs[1]
+
+
+def test_a_fold_is_kept_as_soon_as_it_is_there():
+    """A fold that another one overtakes is on disk before that one has finished."""
+    seen = []
+    with joblib.parallel_config(backend="threading"):
+        running = in_parallel(
+            _wait, [(0.5,), (0.0,)], n_jobs=2, arrived=lambda *pair: seen.append(pair)
+        )
+        assert list(running) == [0.5, 0.0]
+    assert seen == [(1, 0.0), (0, 0.5)]
+
+
+def _wait(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def test_a_class_that_no_process_finds_by_name_is_told(tmp_path):
+    class Local:
+        pass
+
+    record = DiskRecord(tmp_path, "key", "test")
+    assert record.save_if_known([Local()]) is False
+    with pytest.warns(UserWarning, match="test: this fit cannot be kept .*module"):
+        record.save([Local()])
+    assert list(tmp_path.iterdir()) == []
