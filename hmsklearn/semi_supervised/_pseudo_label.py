@@ -32,6 +32,7 @@ from hmsklearn.semi_supervised._fit_params import (
 )
 from hmsklearn.semi_supervised._history import describe_round
 from hmsklearn.semi_supervised._material import Material, prepare_material
+from hmsklearn.semi_supervised._needs_labels import refuse_label_learners
 from hmsklearn.semi_supervised._needs_votes import refuse_vote_parameters
 from hmsklearn.semi_supervised._predictions import PredictionsOfEstimator
 from hmsklearn.semi_supervised._student import LabelRules, Labels, make_labels
@@ -60,7 +61,8 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
     ----------
     estimator : estimator
         The student: a classifier with ``predict_proba`` that learns from vote
-        fractions, usually a pipeline.
+        fractions, usually a pipeline. One that takes labels only goes into a
+        :class:`~hmsklearn.ensemble.SoftLabelClassifier`.
     teachers : estimator, list of (str, estimator) or None, default=None
         Who labels. None stands for a clone of `estimator`. A teacher is left out by
         setting it to ``"drop"``; parameters of named ones are reached as
@@ -340,8 +342,8 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
             enough votes, if a teacher is frozen, or if the student needs the number of
             votes of its labels.
         TypeError
-            If a part gives no probabilities or takes no weights, or a parameter
-            belongs to no part.
+            If a part gives no probabilities, learns from labels only or takes no
+            weights, or a parameter belongs to no part.
         """
         name = type(self).__name__
         refuse_encoded_votes(name, classes=self.classes)
@@ -411,6 +413,8 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
             teachers = [("teachers", self.teachers)]
         for who, teacher in teachers:
             refuse_frozen(teacher, caller=f"{name}: {who}")
+            refuse_label_learners(teacher, caller=f"{name}: {who}")
+        refuse_label_learners(self.estimator, caller=f"{name}: estimator")
         needs_weights = self.copies == "weights" or self.pseudo_weight != 1
         if needs_weights and fit_key(self.estimator) is None:
             # Said before the teachers are trained.

@@ -8,12 +8,14 @@ from rated_rows import Recorder, two_populations
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 from soft_labels import SoftForestlike, SoftLogistic
 
+from hmsklearn.ensemble import SoftLabelClassifier
 from hmsklearn.metrics import kl_divergence
 from hmsklearn.semi_supervised import (
     ClassBelow,
@@ -572,6 +574,27 @@ def test_what_is_no_classifier():
         PseudoLabelClassifier(SoftLogistic()).predict(X)
     with pytest.raises(AttributeError, match="not fitted"):
         PseudoLabelClassifier(SoftLogistic()).n_features_in_
+
+
+def test_classifiers_that_learn_from_labels():
+    """Told early, by name and with the remedy, which works."""
+    plain, soft = GaussianNB(), SoftLabelClassifier(GaussianNB())
+    search = GridSearchCV(make_pipeline(StandardScaler(), plain), {})
+    remedy = r"GaussianNB learns from one label.*SoftLabelClassifier\(GaussianNB\("
+    for student in (plain, make_pipeline(StandardScaler(), plain), search):
+        log = []
+        clf = PseudoLabelClassifier(student, teachers=Recorder(log))
+        match = f"^PseudoLabelClassifier: estimator: {remedy}"
+        with pytest.raises(TypeError, match=match):
+            clf.fit(X, Y, groups=PATIENT)
+        assert not log
+    with pytest.raises(TypeError, match=f"^PseudoLabelClassifier: bayes: {remedy}"):
+        PseudoLabelClassifier(SoftLogistic(), teachers=[("bayes", plain)]).fit(
+            X, Y, groups=PATIENT
+        )
+    for student in (soft, make_pipeline(StandardScaler(), soft)):
+        clf = PseudoLabelClassifier(student).fit(X, Y, groups=PATIENT)
+        assert clf.predict_proba(X).shape == (200, 6)
 
 
 def test_weights_that_nobody_takes():
