@@ -230,6 +230,7 @@ class SHOTClassifier(PredictionsOfEstimator, BaseEstimator):
         """Adapt the source estimator to unlabelled windows.
 
         Starts from the source each time: a second call does not build upon the first.
+        Where `estimator` has been set to another fitted one, that is the source.
 
         Parameters
         ----------
@@ -244,18 +245,20 @@ class SHOTClassifier(PredictionsOfEstimator, BaseEstimator):
         Raises
         ------
         NotFittedError
-            If neither this nor its estimator is fitted.
+            If neither its estimator is fitted nor ``fit`` was called since it was set.
         ValueError
             If a parameter or the windows are not usable.
         """
         name = type(self).__name__
         self._check_parameters()
-        if not hasattr(self, "source_"):
+        # Another estimator may have been set since the source was made.
+        if getattr(self, "_source_of", None) is not self.estimator:
             inner = _thawed(self.estimator)
             if not hasattr(_last(inner), "net_"):
                 raise NotFittedError(
                     f"{name}: there is nothing to adapt, since the estimator is not "
-                    "fitted. Call fit first, or give a fitted estimator."
+                    "fitted, and no source_ is made of it. Call fit first, or give a "
+                    "fitted estimator."
                 )
             # The caller may go on to train the one that was given.
             self._start_from(copy.deepcopy(inner))
@@ -274,6 +277,7 @@ class SHOTClassifier(PredictionsOfEstimator, BaseEstimator):
 
     def _start_from(self, fitted: Any) -> None:
         self.source_ = self.estimator_ = fitted
+        self._source_of = self.estimator
         self.classes_ = np.asarray(fitted.classes_)
         self.history_ = pd.DataFrame()
 

@@ -228,6 +228,27 @@ def test_a_fitted_estimator_needs_no_fit(source):
     np.testing.assert_array_equal(frozen.predict_proba(X), source.predict_proba(X))
 
 
+def test_another_estimator_is_another_source(source, tmp_path):
+    """Not the net that was given before, also where the classifier was dumped."""
+    other = small_net(max_epochs=1, random_state=5).fit(X, Y)
+    clf = shot(source).adapt(FEW)
+    joblib.dump(clf, tmp_path / "clf.joblib")
+    loaded = joblib.load(tmp_path / "clf.joblib")
+    kept = loaded.source_
+    assert loaded.adapt(FEW).source_ is kept
+    for one in (clf, loaded):
+        one.set_params(estimator=FrozenEstimator(other)).adapt(FEW)
+        np.testing.assert_array_equal(
+            one.predict_proba(FEW), shot(other).adapt(FEW).predict_proba(FEW)
+        )
+        np.testing.assert_array_equal(
+            one.source_.predict_proba(FEW), other.predict_proba(FEW)
+        )
+    clf.set_params(estimator=small_net())
+    with pytest.raises(NotFittedError, match="no source_ is made of it"):
+        clf.adapt(FEW)
+
+
 def test_a_frozen_source_is_a_copy(source):
     given = copy.deepcopy(source)
     clf = shot(given).fit(X, Y)
