@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ def check_given_oof(
     classes: np.ndarray,
     n_rows: int,
     name: str,
+    index: Any = None,
 ) -> np.ndarray:
     """Check out-of-fold predictions and put them into the stack's order.
 
@@ -37,6 +39,9 @@ def check_given_oof(
         Number of rows of `X`.
     name : str
         Name that starts the error messages.
+    index : object
+        Labels of the rows of `X`, if it is a pandas Index. Tables are read by position, so
+        the same labels in another order are refused.
 
     Returns
     -------
@@ -46,7 +51,8 @@ def check_given_oof(
     Raises
     ------
     ValueError
-        If members, rows or classes are missing, or if something is no probability.
+        If members, rows or classes are missing, if something is no probability, or
+        if a DataFrame has the rows of `X` in another order.
 
     Examples
     --------
@@ -63,6 +69,7 @@ def check_given_oof(
             "trained on is no measure of them. Without fitted members, blend the "
             "predictions by KLBlender."
         )
+    _check_row_order(oof, index, name)
     if isinstance(oof, pd.DataFrame):
         oof = _from_frame(oof, names, name)
     if isinstance(oof, Mapping):
@@ -149,6 +156,24 @@ def check_given_folds(
         (np.flatnonzero(values != fold), np.flatnonzero(values == fold))
         for fold in found
     ]
+
+
+def _check_row_order(oof: Any, index: Any, name: str) -> None:
+    """Refuse tables that name the rows of X in another order than X does."""
+    if not isinstance(index, pd.Index):
+        return
+    tables = {"oof": oof} if isinstance(oof, pd.DataFrame) else {}
+    if isinstance(oof, Mapping):
+        tables = {f"oof[{member!r}]": table for member, table in oof.items()}
+    for what, table in tables.items():
+        if not isinstance(table, pd.DataFrame) or table.index.equals(index):
+            continue
+        if len(table) == len(index) and Counter(table.index) == Counter(index):
+            raise ValueError(
+                f"{name}: {what} has the row labels of X in another order, and its "
+                "rows are read by position, so rows would get the predictions of "
+                f"others. Put them into the order of X: {what}.loc[X.index]."
+            )
 
 
 def _from_frame(frame: pd.DataFrame, names: list[str], name: str) -> dict[str, Any]:

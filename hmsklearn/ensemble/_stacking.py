@@ -290,7 +290,8 @@ class StackingKLClassifier(PredictsVotes, ClassifierMixin, MemberComposition):
             these rows. An array of shape (n, n_members, n_classes) in the stack's
             order of members and classes; a dict of tables by member, each with the
             columns of that member's ``predict_proba`` or with names of classes; or a
-            DataFrame with columns ``member/class``.
+            DataFrame with columns ``member/class``. Rows go by position, also those
+            of a DataFrame; one that has the labels of `X` in another order is refused.
         folds : array-like of shape (n,), optional
             Only with ``cv="prefit"``: the fold that held each row out, for the
             cross-fitted `kl_`. Without it, five folds by group.
@@ -494,7 +495,8 @@ class StackingKLClassifier(PredictsVotes, ClassifierMixin, MemberComposition):
         """Blend members that are fitted, by predictions that are there."""
         name = plan.caller
         n_rows = count_rows(rows.X, caller=name)
-        given = check_given_oof(oof, plan.members, plan.classes, n_rows, name)
+        index = getattr(rows.X, "index", None)
+        given = check_given_oof(oof, plan.members, plan.classes, n_rows, name, index)
         if folds is None and rows.groups is None:
             raise ValueError(
                 f"{name}: cv='prefit' needs folds=, the fold that held each row out, "

@@ -245,3 +245,27 @@ def test_members_must_be_fitted_on_the_stacks_classes(usual):
     stack = StackingKLClassifier([("a", other)], cv="prefit")
     with pytest.raises(ValueError, match=r"member 'a' has the classes \[0, 1, 2, 3, 4"):
         stack.fit(X, Y, oof=usual.oof_[:, :1], folds=usual.folds_)
+
+
+@pytest.mark.parametrize("form", ["frame", "dict of frames"])
+def test_rows_in_another_order_are_refused(form, usual, prefit):
+    """They are read by position: the labels would be silently wrong."""
+    frame = pd.DataFrame(X, index=np.random.default_rng(0).permutation(160))
+    given = forms_of(usual.oof_)[form]
+
+    def each(change):
+        if isinstance(given, dict):
+            return {member: change(table) for member, table in given.items()}
+        return change(given)
+
+    in_order = each(lambda table: table.set_axis(frame.index))
+    prefit.fit(frame, Y, oof=in_order, folds=usual.folds_)
+    np.testing.assert_array_equal(prefit.oof_, usual.oof_)
+    mixed = each(lambda table: table.set_axis(frame.index).sort_index())
+    message = r"StackingKLClassifier: oof.* another order.*oof.*\.loc\[X\.index\]"
+    with pytest.raises(ValueError, match=message):
+        prefit.fit(frame, Y, oof=mixed, folds=usual.folds_)
+    # Other labels tell nothing about the order.
+    other = each(lambda table: table.set_axis(np.arange(1000, 1160)))
+    prefit.fit(frame, Y, oof=other, folds=usual.folds_)
+    np.testing.assert_array_equal(prefit.oof_, usual.oof_)
