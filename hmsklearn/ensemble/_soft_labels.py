@@ -31,6 +31,9 @@ __all__ = ["SoftLabelClassifier"]
 
 _SEARCHES = (GridSearchCV, RandomizedSearchCV)
 
+#: Rows above which scikit-learn's ``early_stopping="auto"`` means True.
+_AUTO_ABOVE = 10_000
+
 
 class SoftLabelClassifier(
     PredictsVotes, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
@@ -97,8 +100,9 @@ class SoftLabelClassifier(
     costs 34.5 nat; `min_proba` limits that.
 
     Copies of one row must not be divided by what happens inside the classifier: switch
-    off its early stopping (``early_stopping=False``), and give a search that splits by
-    group the groups, ``fit(X, y, groups=g)``.
+    off its early stopping (``early_stopping=False``; ``"auto"`` of histogram boosting
+    starts above 10 000 copies, and ``fit`` refuses both), and give a search that splits
+    by group the groups, ``fit(X, y, groups=g)``.
 
     References
     ----------
@@ -160,7 +164,8 @@ class SoftLabelClassifier(
         Raises
         ------
         ValueError
-            If `y`, the weights or a parameter are not usable.
+            If `y`, the weights or a parameter are not usable, or if the early stopping
+            of the classifier would divide the copies of a row.
         TypeError
             If the estimator gives no probabilities, or takes no weights and `repeats`
             is None.
@@ -199,6 +204,8 @@ class SoftLabelClassifier(
             params[weights_as] = copies.weight
         if groups is not None and _takes_groups(self.estimator):
             params["groups"] = groups[copies.rows]
+        if "groups" not in params:
+            _check_early_stopping(self.estimator, copies.rows, name)
 
         estimator = clone(self.estimator)
         with _plain_names(estimator):
@@ -329,6 +336,27 @@ def _input_tags(estimator: Any) -> Any:
 
 def _takes_groups(estimator: Any) -> bool:
     return isinstance(estimator, _SEARCHES) or has_fit_parameter(estimator, "groups")
+
+
+def _check_early_stopping(estimator: Any, rows: np.ndarray, name: str) -> None:
+    """Raise if a classifier would validate on copies of rows that it learns from."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    stops = getattr(estimator, "early_stopping", False)
+    if isinstance(stops, str):
+        stops = stops == "auto" and rows.size > _AUTO_ABOVE
+    # Where each row votes for one class, there are no copies to divide.
+    if (
+        isinstance(stops, (bool, np.bool_))
+        and stops
+        and np.unique(rows).size < rows.size
+    ):
+        raise ValueError(
+            f"{name}: {type(estimator).__name__} has early_stopping="
+            f"{estimator.early_stopping!r}, and with {rows.size} copies of the rows it "
+            "holds some of them out at random: copies of one row are learned from and "
+            "validated on, so that it stops too late. Set early_stopping=False in it."
+        )
 
 
 def _plain_names(estimator: Any) -> Any:

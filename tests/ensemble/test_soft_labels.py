@@ -458,3 +458,25 @@ def test_expansion_keeps_the_mass():
     mass = np.zeros(Y.shape)
     np.add.at(mass, (copies.rows, copies.columns), copies.weight)
     np.testing.assert_allclose(mass, votes.fractions * WEIGHT[:, None])
+
+
+@pytest.mark.parametrize("wrap", [lambda clf: clf, make_pipeline], ids=["bare", "pipe"])
+def test_early_stopping_must_not_divide_copies(wrap):
+    """Half of the copies of a row would validate what the others taught."""
+    fast = {"max_iter": 1, "max_leaf_nodes": 2}
+    hist = HistGradientBoostingClassifier
+    message = r"SoftLabelClassifier: HistGradient.* copies .*early_stopping=False"
+    with pytest.raises(ValueError, match=message):
+        SoftLabelClassifier(wrap(hist(early_stopping=True, **fast))).fit(X, Y)
+
+    share = np.tile(np.repeat([0.5, 0.0, 0.0], 2), (5001, 1))
+    many = np.random.default_rng(0).normal(size=(5001, 1))
+    auto = SoftLabelClassifier(wrap(hist(**fast)))
+    with pytest.raises(ValueError, match=r"'auto', and with 10002 copies"):
+        auto.fit(many, share)
+    # scikit-learn's limit itself, and rows that have one copy each, are let pass.
+    auto.fit(many[:5000], share[:5000])
+    hard = np.resize(CLASSES[:2], 10_002)
+    auto.fit(np.resize(many, (10_002, 1)), hard)
+    off = SoftLabelClassifier(wrap(hist(early_stopping=False, **fast)))
+    off.fit(many, share)
