@@ -40,8 +40,8 @@ def check_given_oof(
     name : str
         Name that starts the error messages.
     index : object
-        Labels of the rows of `X`, if it is a pandas Index. Tables are read by position, so
-        the same labels in another order are refused.
+        Labels of the rows of `X`, if it is a pandas Index. Tables are read by
+        position, so the same labels in another order are refused.
 
     Returns
     -------
