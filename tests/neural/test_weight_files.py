@@ -1,6 +1,5 @@
 """Files of weights: the one that is meant, read without running what is in it."""
 
-import copy
 import os
 
 import numpy as np
@@ -166,7 +165,7 @@ class TestRefused:
 
 
 def test_reading_leaves_torch_as_it_was(tmp_path):
-    before = copy.copy(torch.serialization.get_safe_globals())
+    before = set(torch.serialization.get_safe_globals())  # torch keeps no order
     torch.save({"state": {"module": STATE, "loss": np.float64(1)}}, tmp_path / "w.pth")
     assert same(read_state(tmp_path / "w.pth", caller="me"))
-    assert torch.serialization.get_safe_globals() == before
+    assert set(torch.serialization.get_safe_globals()) == before
