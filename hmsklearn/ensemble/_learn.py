@@ -9,13 +9,13 @@ import numpy as np
 from sklearn.utils import indexable
 
 from hmsklearn.ensemble._blend import FittedBlend
-from hmsklearn.ensemble._cross_fit import CrossFit, cross_fit
+from hmsklearn.ensemble._cross_fit import CrossFit, Target, cross_fit
 from hmsklearn.ensemble._fold_average import FoldAverage
 from hmsklearn.ensemble._member_fits import fit_on_all_rows, run_members
 from hmsklearn.ensemble._plan import Plan, Rows
 from hmsklearn.model_selection._folds import Fold, in_row_order
 
-__all__ = ["Learned", "blend_rows", "learn"]
+__all__ = ["Learned", "blend_rows", "check_weight_of_folds", "learn"]
 
 Splits = list[tuple[np.ndarray, np.ndarray]]
 
@@ -71,6 +71,7 @@ def learn(plan: Plan, rows: Rows, splits: Splits) -> Learned:
     Learned
         The result.
     """
+    check_weight_of_folds(rows.target, splits, plan.caller)
     runs = run_members(plan, rows, splits)
     oof = np.stack([in_row_order(folds, splits) for folds in runs], axis=1)
     oof = oof.astype(np.float64, copy=False)
@@ -81,6 +82,44 @@ def learn(plan: Plan, rows: Rows, splits: Splits) -> Learned:
         estimators = [FoldAverage([f.estimator for f in folds]) for folds in runs]
     names = [member for member, _ in plan.members]
     return Learned(names, splits, runs, oof, blend, in_sample, crossed, estimators)
+
+
+def check_weight_of_folds(target: Target, splits: Splits, caller: str) -> None:
+    """Raise if the rows that a fold is fitted on have no weight.
+
+    Parameters
+    ----------
+    target : Target
+        Votes and weights of the rows.
+    splits : list of (ndarray, ndarray)
+        Row numbers of the folds.
+    caller : str
+        Name that starts the error message.
+
+    Raises
+    ------
+    ValueError
+        If all rows of a training part have weight zero.
+
+    Examples
+    --------
+    >>> target = Target(None, np.array([0.0, 1.0]))
+    >>> splits = [(np.array([0]), np.array([1])), (np.array([1]), np.array([0]))]
+    >>> check_weight_of_folds(target, splits, "doctest")
+    Traceback (most recent call last):
+        ...
+    ValueError: doctest: sample_weight is zero in every row that fold 1/2 is fitted \
+on. Leave out the rows of weight zero, or take splits with weight in each training part.
+    """
+    if target.weight is None:
+        return
+    for number, (train, _) in enumerate(splits):
+        if target.weight[train].sum() == 0:
+            raise ValueError(
+                f"{caller}: sample_weight is zero in every row that fold {number + 1}/"
+                f"{len(splits)} is fitted on. Leave out the rows of weight zero, or "
+                "take splits with weight in each training part."
+            )
 
 
 def blend_rows(

@@ -26,7 +26,12 @@ from hmsklearn.ensemble._cross_fit import Target
 from hmsklearn.ensemble._fold_store import record_folder
 from hmsklearn.ensemble._gain import answers_of_folds, estimate_gain
 from hmsklearn.ensemble._given_oof import check_given_folds, check_given_oof
-from hmsklearn.ensemble._learn import Learned, blend_rows, learn
+from hmsklearn.ensemble._learn import (
+    Learned,
+    blend_rows,
+    check_weight_of_folds,
+    learn,
+)
 from hmsklearn.ensemble._member_fits import member_probabilities
 from hmsklearn.ensemble._members import (
     check_fitted_members,
@@ -337,6 +342,7 @@ class StackingKLClassifier(PredictsVotes, ClassifierMixin, MemberComposition):
         if self.nested_cv is not None:
             where = f"{name}: nested_cv"
             outer = resolve_splits(self.nested_cv, X, y, groups, caller=where)
+            check_weight_of_folds(rows.target, outer, where)
         if plan.blend.takes_rows:
             # What is wrong with the features is told before the members are fitted.
             plan.blend.take(X, rows.target)
@@ -505,6 +511,7 @@ class StackingKLClassifier(PredictsVotes, ClassifierMixin, MemberComposition):
             )
         cv = None if folds is None else check_given_folds(folds, n_rows, name)
         splits = resolve_splits(cv, rows.X, rows.y, rows.groups, caller=name)
+        check_weight_of_folds(rows.target, splits, name)
         blend, in_sample, crossed = blend_rows(plan, rows, given, splits)
         names = [member for member, _ in plan.members]
         estimators = [estimator for _, estimator in plan.members]

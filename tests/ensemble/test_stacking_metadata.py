@@ -119,10 +119,10 @@ def test_grid_search_by_patient(either_routing):
 
 @pytest.mark.usefixtures("either_routing")
 def test_groups_do_not_reach_members_unasked():
-    spy = Spy()
+    never = NeverFitted()
     if sklearn.get_config()["enable_metadata_routing"]:
         spy.set_fit_request(groups=False, sample_weight=False)
-    stack = stack_of(spy, cv=3, refit=False).fit(X, Y, groups=PATIENT)
+    stack = stack_of(never, cv=3, refit=False).fit(X, Y, groups=PATIENT)
     assert all(each.seen_groups_ is None for each in stack.estimators_[0].estimators_)
 
 
@@ -289,6 +289,37 @@ def test_rows_without_weight():
 def test_wrong_weights(weight, message):
     with pytest.raises(ValueError, match=f"StackingKLClassifier: {message}"):
         stack_of(SoftLogistic(), cv=3).fit(X, Y, sample_weight=weight)
+
+
+class NeverFitted(SoftLogistic):
+    """Must not be reached."""
+
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("fitted")
+
+
+def test_a_fold_is_fitted_on_rows_without_weight():
+    """Told before a member is fitted, by the stack and with the number of the fold."""
+    splits = list(GroupKFold(3).split(X, groups=PATIENT))
+    weight = np.ones(160)
+    weight[splits[1][0]] = 0
+    message = r"sample_weight is zero in every row that fold 2/3 is fitted on"
+    never = NeverFitted()
+    with pytest.raises(ValueError, match=f"^StackingKLClassifier: {message}"):
+        stack_of(never, cv=splits).fit(X, Y, groups=PATIENT, sample_weight=weight)
+    with pytest.raises(
+        ValueError, match=f"^StackingKLClassifier: nested_cv: {message}"
+    ):
+        stack_of(never, cv=GroupKFold(4), nested_cv=splits).fit(
+            X, Y, groups=PATIENT, sample_weight=weight
+        )
+    fitted = stack_of(SoftLogistic(), cv=3, store_oof=True).fit(X, Y, groups=PATIENT)
+    prefit = stack_of(fitted.named_estimators_["a"], cv="prefit")
+    folds = np.empty(160, dtype=int)
+    for number, (_, test) in enumerate(splits):
+        folds[test] = number
+    with pytest.raises(ValueError, match=f"^StackingKLClassifier: {message}"):
+        prefit.fit(X, Y, oof=fitted.oof_, folds=folds, sample_weight=weight)
 
 
 def test_parameters_without_a_member():
