@@ -59,10 +59,11 @@ def audit_leakage(
         The rows. A DataFrame of rows of ``train.csv``, also as one of several views,
         tells patients and windows; of anything else only `groups` and `signals` are
         looked at.
-    splits : array-like of int, str, splitter, fitted stack or iterable of (train, test)
-        Fold number of each row (negative ones are never held out), the column of `X`
-        with them, a splitter, a :class:`hmsklearn.ensemble.StackingKLClassifier` that
-        was fitted with ``store_oof=True``, or pairs of row numbers or masks.
+    splits : array-like of int or str, str, splitter, fitted stack or iterable of pairs
+        Fold number (negative ones are never held out) or name of the fold of each row,
+        the column of `X` with them, a splitter, a
+        :class:`hmsklearn.ensemble.StackingKLClassifier` that was fitted with
+        ``store_oof=True``, or (train, test) pairs of row numbers or masks.
     y : array-like, optional
         What splitters are given beside `X`.
     groups : array-like of shape (n,), optional

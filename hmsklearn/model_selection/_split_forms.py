@@ -23,11 +23,11 @@ def read_splits(
 
     Parameters
     ----------
-    splits : array-like of int, str, splitter, fitted stack or iterable of pairs
+    splits : array-like of int or str, str, splitter, fitted stack or iterable of pairs
         One of
 
-        * fold numbers of shape (n_rows,), or the column of `X` that holds them: each
-          number is held out once, and rows of negative numbers never are;
+        * fold numbers or names of shape (n_rows,), or the column of `X` that holds
+          them: each is held out once, and rows of negative numbers never are;
         * an object with ``split``, asked with `X`, `y` and `groups`;
         * a fitted object with ``folds_``, such as a stack with ``store_oof=True``;
         * (train, test) pairs of row numbers or masks.
@@ -158,6 +158,20 @@ def _pairs(splits: Any, n_rows: int, caller: str) -> list[tuple]:
     if not isinstance(splits, Iterable):
         raise ValueError(unknown)
     entries = splits if isinstance(splits, (np.ndarray, pd.Series)) else list(splits)
+    if any(isinstance(entry, str) for entry in entries):
+        names = list(entries)
+        unnamed = [row for row, k in enumerate(names) if not isinstance(k, str)]
+        if len(names) != n_rows or unnamed:
+            raise ValueError(
+                f"{caller}: there are {len(names) - len(unnamed)} fold names and "
+                f"{len(unnamed)} other entries, expected a name for each of the "
+                f"{n_rows} rows."
+            )
+        fold = np.asarray(names, dtype=str)
+        return [
+            (np.flatnonzero(fold != name), np.flatnonzero(fold == name))
+            for name in np.unique(fold)
+        ]
     if not any(np.iterable(entry) for entry in entries):
         folds = np.asarray(entries)
         whole = folds.dtype.kind in "iu" or (

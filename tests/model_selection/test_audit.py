@@ -158,13 +158,17 @@ class TestFormsOfSplits:
     def test_all_say_the_same(self):
         fold = np.array([0, 1, 1, 1, 2, 2])
         masks = [(fold != k, fold == k) for k in range(3)]
-        rows = ROWS.assign(fold=fold)
+        rows = ROWS.assign(fold=fold, name=[f"f{k}" for k in fold])
         expected = audit_leakage(ROWS, fold).findings
         forms = [
             fold.tolist(),
             fold.astype(float),
             pd.Series(fold, index=list("abcdef")),
+            [f"f{k}" for k in fold],
+            np.array([f"f{k}" for k in fold]),
+            pd.Series([f"f{k}" for k in fold], dtype="category"),
             "fold",
+            "name",
             masks,
             (pair for pair in masks),
             [(np.flatnonzero(a), np.flatnonzero(b)) for a, b in masks],
@@ -198,6 +202,8 @@ class TestFormsOfSplits:
             ("fold", r"splits='fold' names no column"),
             ([], r"splits is empty|fold numbers have shape \(0,\)"),
             ([0, 1], r"fold numbers have shape \(2,\)"),
+            (["a", "b"], r"there are 2 fold names and 0 other entries, .* 6 rows"),
+            (["a", None] * 3, r"there are 3 fold names and 3 other entries"),
             ([0.5] * 6, r"dtype float64, expected a whole number"),
             ([([0], [1], [2])], r"split 0 has 3 parts"),
             ([([0], [6])], r"split 0 names row 6, and the rows are 0 \.\. 5"),
