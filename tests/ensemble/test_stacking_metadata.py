@@ -119,10 +119,10 @@ def test_grid_search_by_patient(either_routing):
 
 @pytest.mark.usefixtures("either_routing")
 def test_groups_do_not_reach_members_unasked():
-    never = NeverFitted()
+    spy = Spy()
     if sklearn.get_config()["enable_metadata_routing"]:
         spy.set_fit_request(groups=False, sample_weight=False)
-    stack = stack_of(never, cv=3, refit=False).fit(X, Y, groups=PATIENT)
+    stack = stack_of(spy, cv=3, refit=False).fit(X, Y, groups=PATIENT)
     assert all(each.seen_groups_ is None for each in stack.estimators_[0].estimators_)
 
 
