@@ -15,27 +15,6 @@ from hmsklearn.montage import CH_NAMES
 torch.set_num_threads(1)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config):
-    """Share the whole suite out among the cores; a part of it starts faster alone."""
-    option = config.option
-    whole = config.args_source is config.ArgsSource.TESTPATHS
-    # The last two are the cache's, which may be switched off.
-    names = ("keyword", "markexpr", "lf", "stepwise")
-    chosen = any(getattr(option, name, False) for name in names)
-    watched = option.usepdb or option.trace or option.capture == "no"
-    has_xdist = config.pluginmanager.hasplugin("xdist")
-    is_worker = "PYTEST_XDIST_WORKER" in os.environ
-    if is_worker or option.collectonly or not (whole and has_xdist):
-        return
-    if chosen or watched:
-        return
-    if option.numprocesses is None:
-        option.numprocesses = "auto"
-        option.maxprocesses = option.maxprocesses or 8  # each needs its own torch
-        option.dist = "loadscope"  # a module's fixtures are made once
-
-
 def pytest_collection_modifyitems(items):
     if torch.cuda.is_available():
         return

@@ -141,7 +141,14 @@ def inside(size: int, spans: torch.Tensor) -> torch.Tensor:
     return (middles >= start) & (middles < stop)
 
 
-@lru_cache(maxsize=64)
 def constant(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
     """Keep numbers on a device, to which they are sent once."""
+    return _constant(values, tuple(map(type, values)), device)
+
+
+@lru_cache(maxsize=64)
+def _constant(
+    values: tuple[float, ...], types: tuple[type, ...], device: torch.device
+) -> torch.Tensor:
+    # (1, 0) and (1.0, 0.0) are equal, and one key, but not one tensor.
     return torch.tensor(values, device=device)
