@@ -180,7 +180,7 @@ def training(case, device, repeats, n_epochs):
     ]
     return (
         f"{case.name:<22} {per_second[0]:>12.1f} {per_second[1]:>12.1f} "
-        f"{per_second[0] / per_second[1]:>8.2f}x {busy!s:>6} {difference:>12.1e}"
+        f"{per_second[0] / per_second[1]:>8.3g}x {busy!s:>6} {difference:>12.1e}"
     )
 
 
