@@ -1,0 +1,18 @@
+"""Published systems, each built of the public parts as one estimator.
+
+One file is one system: its images, nets, stages, augmentations and blend with their
+published numbers. :func:`list_recipes` tells which there are, :func:`make_recipe`
+builds one.
+"""
+
+from importlib import import_module
+
+from hmsklearn.recipes._make import make_recipe
+from hmsklearn.recipes._registry import list_recipes, register_recipe
+from hmsklearn.recipes._scale import Scale
+
+__all__ = ["Scale", "list_recipes", "make_recipe", "register_recipe"]
+
+# A file registers its recipe when it is imported; a new recipe is one line here.
+for _name in ("hms_7th",):
+    import_module(f"hmsklearn.recipes.{_name}")
