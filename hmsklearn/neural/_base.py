@@ -109,6 +109,9 @@ class BaseNeuralClassifier(FittedNet):
         runs = plan_stages(self, data, quiet=not workers.is_main)
         before = self._weights_before(data)
         workers.check_same(lambda: self._mark(data), caller=caller)
+        if before is None or any(run.start == "fresh" for run in runs):
+            # Before a device is taken: each of these trainings takes one itself.
+            self._train_parts(data)
         device = workers.device(self.device)
         with training_device(device, caller=caller) as device:
             net = self._new_net(X, data, device)

@@ -95,7 +95,7 @@ class FitSteps(NetSteps):
         labels: np.ndarray | None = None,
     ) -> FitData:
         fraction = self.validation_fraction if self._validates() and validate else None
-        return prepare_fit(
+        data = prepare_fit(
             X,
             y,
             sample_weight,
@@ -110,6 +110,16 @@ class FitSteps(NetSteps):
             random_state=random_state,
             caller=type(self).__name__,
         )
+        if validate:
+            data.given = {
+                "y": y,
+                "sample_weight": sample_weight,
+                "groups": groups,
+                "X_val": X_val,
+                "y_val": y_val,
+                "random_state": random_state,
+            }
+        return data
 
     def _validates(self) -> bool:
         """Whether any stage stops early."""

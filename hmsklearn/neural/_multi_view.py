@@ -17,7 +17,9 @@ from hmsklearn.neural._data import check_batchable
 from hmsklearn.neural._frontend import Frontend
 from hmsklearn.neural._net import VoteNet
 from hmsklearn.neural._plan import find_jitter
+from hmsklearn.neural._prepare import FitData
 from hmsklearn.neural._view_frontend import ViewFrontend
+from hmsklearn.neural._view_pretraining import branches_to_pretrain, train_alone
 from hmsklearn.neural._weight_timm import find_timm_nets
 from hmsklearn.neural._weights import copy_statistics, fitted_source, load_weights
 from hmsklearn.views import WindowViews
@@ -33,11 +35,11 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
     branches : list of (str, estimator)
         The branches by name. Each is a neural classifier of this package that says
         which net it is, what stands in front of it (``frontend``, ``input_norm``) and
-        which weights it starts from (``weights``); how it would train plays no part. A
-        fitted one, wrapped in :class:`sklearn.frozen.FrozenEstimator` where
-        scikit-learn will clone this estimator, hands on what it has learned; without,
-        a clone's branch starts at random, and cloning warns. Their parameters are
-        reached as ``name__parameter``.
+        which weights it starts from (``weights``); how it would train plays a part
+        with `pretrain` alone. A fitted one, wrapped in
+        :class:`sklearn.frozen.FrozenEstimator` where scikit-learn will clone this
+        estimator, hands on what it has learned; without, a clone's branch starts at
+        random, and cloning warns. Their parameters are reached as ``name__parameter``.
     views : dict of str to str, optional
         Which view of `X` a branch looks at; the one of its own name by default. Two
         branches may look at one.
@@ -66,6 +68,10 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         Weight of that loss.
     frozen : sequence of str, default=()
         Branches that do not learn. Each needs weights to start from.
+    pretrain : bool or sequence of str, default=False
+        Branches that ``fit`` first trains alone, each on its own view, in the way that
+        its own parameters say; the joined training starts from what they have learned.
+        True is for all that are not fitted. See Notes.
     %(shared_parameters)s
 
     Attributes
@@ -82,6 +88,8 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         Shape of one window of each view.
     n_iter_ : int
         Number of epochs that ran.
+    pretrained_ : dict of str to DataFrame
+        The ``history_`` of every branch that was trained alone.
     %(shared_attributes)s
 
     Raises
@@ -103,6 +111,22 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
     its frontend. With one array, `frontend` is what it goes through before the
     branches get it. Augmentations before the frontends see the views by their names,
     those behind them see what the branches take, by the names of the branches.
+
+    With `pretrain` a branch is trained as if it was fitted to its view by itself, on
+    the same windows, with the same weights, groups, EEGs and windows to validate on.
+    Its augmentations see one plain array, behind a shared `frontend` if there is one.
+    Windows that early stopping sets aside are set aside for the branches too, which
+    validate on the same ones. Classes are those of this estimator. A branch without
+    `random_state` gets a seed drawn from that of this estimator; where `device`,
+    `amp`, `verbose` and `distributed` are left at their defaults, they follow this
+    estimator. Branches are trained in their order, one at a time.
+
+    ``fit`` goes on from the weights of the fit before with ``warm_start=True``, and
+    then trains no branch alone, unless a stage starts ``"fresh"``. With `checkpoint`,
+    a branch without one of its own has its checkpoints in a folder of its name there,
+    and `resume` goes on in the branch that was being trained; those that are done are
+    read. ``partial_fit`` does not begin with branches to be trained alone, and says so;
+    it goes on from a ``fit`` that has trained them.
 
     References
     ----------
@@ -150,6 +174,7 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         nan_loss: Sequence[str] | None = None,
         nan_weight: float = 0.1,
         frozen: Sequence[str] = (),
+        pretrain: bool | Sequence[str] = False,
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
@@ -166,6 +191,7 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         self.nan_loss = nan_loss
         self.nan_weight = nan_weight
         self.frozen = frozen
+        self.pretrain = pretrain
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, with `deep` those of the branches as well.
@@ -384,7 +410,23 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         view = self._views_of(self._branches())[name]
         return (shapes[view] if isinstance(shapes, Mapping) else shapes)[0]
 
-    def _new_net(self, X: Any, data: Any, device: str) -> VoteNet:
+    def _train_parts(self, data: FitData) -> None:
+        names = self._to_pretrain()
+        data.parts = train_alone(self, data, names) if names else {}
+
+    def _to_pretrain(self) -> list[str]:
+        self._branches()
+        return branches_to_pretrain(
+            self.pretrain, self.branches, caller=type(self).__name__
+        )
+
+    def _new_net(self, X: Any, data: FitData, device: str) -> VoteNet:
+        if not data.given and self._to_pretrain():
+            raise ValueError(
+                f"{type(self).__name__}: pretrain={self.pretrain!r} is for fit, and "
+                "partial_fit trains no branch alone. Call fit first, or set "
+                "pretrain=False."
+            )
         several = isinstance(X, Mapping)
         self._shapes_before = (
             {name: view.shape[1:] for name, view in X.items()}
@@ -392,9 +434,22 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
             else X.shape[1:]
         )
         try:
-            return super()._new_net(X, data, device)
+            net = super()._new_net(X, data, device)
         finally:
             del self._shapes_before
+        net._keep(parts_=data.parts or {})
+        return net
+
+    def _take(self, net: VoteNet, data: FitData, device: str) -> None:
+        super()._take(net, data, device)
+        # The joined net has their weights: a second copy is of no use.
+        net._keep(parts_={})
+        if data.parts is not None:
+            self.pretrained_ = {
+                name: branch.history_ for name, branch in data.parts.items()
+            }
+        elif not hasattr(self, "pretrained_"):
+            self.pretrained_ = {}
 
     def __sklearn_clone__(self) -> MultiViewClassifier:
         """Clone as scikit-learn does, and say which branches it empties."""
@@ -410,19 +465,20 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
         return super().__sklearn_clone__()
 
     def _load_weights(self, net: VoteNet) -> None:
-        self._check_frozen(net.module_.body)
+        self._check_frozen(net)
         super()._load_weights(net)
         for name, branch in self._branches().items():
             load_weights(
                 net.module_.body.branches[name].body,
-                _weights_of(branch),
+                _weights_of(net.parts_.get(name, branch)),
                 name=branch._weights_name(),
                 caller=f"{type(self).__name__}: branch {name!r}",
             )
 
-    def _check_frozen(self, body: Any) -> None:
+    def _check_frozen(self, net: VoteNet) -> None:
         """Refuse to keep a branch as it is that has learned nothing."""
-        branches = self._branches()
+        branches = {**self._branches(), **net.parts_}
+        body = net.module_.body
         random = [
             name
             for name in self.frozen
@@ -434,8 +490,8 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
                 f"{type(self).__name__}: frozen names {random}, which have no weights "
                 "to start from and would stay random. Give a fitted branch, as "
                 "sklearn.frozen.FrozenEstimator(estimator) where scikit-learn clones "
-                "this estimator (its clone forgets what a plain one has learned), or "
-                f"set {random[0]}__weights."
+                "this estimator (its clone forgets what a plain one has learned), set "
+                f"{random[0]}__weights, or pretrain=[{random[0]!r}]."
             )
 
     def _reaches(self, branch: nn.Module) -> bool:
@@ -446,7 +502,7 @@ class MultiViewClassifier(BaseNeuralClassifier, BaseComposition):
 
     def _load_statistics(self, net: VoteNet) -> None:
         super()._load_statistics(net)
-        for name, branch in self._branches().items():
+        for name, branch in {**self._branches(), **net.parts_}.items():
             source = fitted_source(_weights_of(branch), caller=type(self).__name__)
             if source is not None:
                 copy_statistics(source.module_.norm, net.module_.norm[name])

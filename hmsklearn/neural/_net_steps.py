@@ -59,6 +59,9 @@ class NetSteps(SharedParameters):
         name = getattr(self, "backbone", None) or getattr(self, "architecture", "net")
         return str(getattr(name, "__name__", name))
 
+    def _train_parts(self, data: FitData) -> None:
+        """Train parts of the net that have to be trained before the whole."""
+
     def _load_weights(self, net: VoteNet) -> None:
         """Put weights to start from into a freshly built net."""
         load_weights(

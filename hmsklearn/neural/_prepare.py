@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,12 @@ class FitData:
         Windows to validate on.
     classes : ndarray of shape (n_classes,)
         Labels in column order.
+    given : dict
+        What ``fit`` was given besides, as it was given: ``y``, ``sample_weight``,
+        ``groups``, ``X_val``, ``y_val`` and the ``random_state`` behind the division.
+        Empty in ``partial_fit``.
+    parts : dict of str to estimator, or None
+        Parts of the net that were trained alone before.
     """
 
     X: Any
@@ -50,6 +56,8 @@ class FitData:
     rows: np.ndarray
     valid: WindowDataset | None
     classes: np.ndarray
+    given: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, Any] | None = None
 
     @property
     def votes_known(self) -> bool:
