@@ -43,6 +43,7 @@ NAMES = {
     ],
     "datasets": ["HMSReader", "load_hms", "make_hms"],
     "ensemble": [
+        "AveragingKLClassifier",
         "KLBlender",
         "SoftLabelClassifier",
         "StackingKLClassifier",

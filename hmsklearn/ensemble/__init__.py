@@ -1,5 +1,6 @@
 """Combining classifiers under the KL divergence."""
 
+from hmsklearn.ensemble._averaging import AveragingKLClassifier
 from hmsklearn.ensemble._blender import KLBlender
 from hmsklearn.ensemble._context import GroupContextBlender
 from hmsklearn.ensemble._soft_labels import SoftLabelClassifier
@@ -10,6 +11,7 @@ from hmsklearn.ensemble._tta_registry import TEST_TIME_SCHEMES, TEST_TIME_TRANSF
 __all__ = [
     "TEST_TIME_SCHEMES",
     "TEST_TIME_TRANSFORMS",
+    "AveragingKLClassifier",
     "GroupContextBlender",
     "KLBlender",
     "SoftLabelClassifier",

@@ -17,9 +17,9 @@ __all__ = ["MemberComposition"]
 class MemberComposition(BaseComposition):
     """Base class of estimators with ``estimators``, a list of named members.
 
-    Subclasses have the parameters ``estimators`` and ``final_estimator``, the fitted
-    attribute ``estimators_`` and the method ``_blender()``, which makes the final
-    estimator.
+    Subclasses have the parameters ``estimators`` and ``verbose`` and the fitted
+    attribute ``estimators_``. Those with a final estimator have the method
+    ``_blender()``, which makes it.
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -69,8 +69,11 @@ class MemberComposition(BaseComposition):
     def _sk_visual_block_(self) -> Any:
         names, estimators = zip(*self.estimators, strict=True)
         members = VisualBlock("parallel", estimators, names=names, dash_wrapped=False)
+        blender = self._blender()
+        if blender is None:
+            return members
         final = VisualBlock(
-            "parallel", [self._blender()], names=["final_estimator"], dash_wrapped=False
+            "parallel", [blender], names=["final_estimator"], dash_wrapped=False
         )
         return VisualBlock("serial", (members, final), dash_wrapped=False)
 
@@ -92,4 +95,12 @@ class MemberComposition(BaseComposition):
         return tags
 
     def _blender(self) -> Any:
-        raise NotImplementedError
+        """Make the final estimator; None where there is none."""
+        return None
+
+    def _say(self, text: str) -> None:
+        if self.verbose > 0:
+            print(f"[{type(self).__name__}] {text}", flush=True)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimators_")

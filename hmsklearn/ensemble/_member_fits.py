@@ -1,8 +1,9 @@
-"""The lower level of a stack: its members out of fold and on all rows."""
+"""The members of a stack or an average: out of fold, on all rows, their answers."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.base import clone
 from hmsklearn._compat import num_samples, slice_fit_params
 from hmsklearn.ensemble._fold_store import DiskRecord
 from hmsklearn.ensemble._members import columns_in_order
-from hmsklearn.ensemble._plan import Plan, Rows
+from hmsklearn.ensemble._plan import MemberPlan, Plan, Rows
 from hmsklearn.model_selection._folds import (
     Fold,
     FoldJob,
@@ -25,7 +26,12 @@ from hmsklearn.model_selection._threads import (
     warn_if_crowded,
 )
 
-__all__ = ["fit_on_all_rows", "member_probabilities", "run_members"]
+__all__ = [
+    "each_probabilities",
+    "fit_on_all_rows",
+    "member_probabilities",
+    "run_members",
+]
 
 Splits = list[tuple[np.ndarray, np.ndarray]]
 
@@ -92,12 +98,12 @@ def _in_stack_order(plan: Plan, caller: str, fold: Fold) -> np.ndarray:
     return columns_in_order(fold.proba, fold.classes, plan.classes, caller)
 
 
-def fit_on_all_rows(plan: Plan, rows: Rows) -> list[Any]:
-    """Fit every member once more, on all rows.
+def fit_on_all_rows(plan: MemberPlan, rows: Rows) -> list[Any]:
+    """Fit every member on all rows.
 
     Parameters
     ----------
-    plan : Plan
+    plan : MemberPlan
         How.
     rows : Rows
         On what.
@@ -169,15 +175,40 @@ def member_probabilities(
     ndarray of shape (n, n_members, n_classes)
         Their probabilities.
     """
+    tables = each_probabilities(learned, names, X, classes, caller)
+    return np.stack(list(tables), axis=1)
+
+
+def each_probabilities(
+    learned: Any, names: list[str], X: Any, classes: np.ndarray, caller: str
+) -> Iterator[np.ndarray]:
+    """Predict by one member after the other.
+
+    Parameters
+    ----------
+    learned : list of estimators
+        The fitted members.
+    names : list of str
+        Their names.
+    X : array-like, DataFrame, list or WindowViews
+        The rows.
+    classes : ndarray of shape (n_classes,)
+        Class labels in column order.
+    caller : str
+        Name that starts the error messages.
+
+    Yields
+    ------
+    ndarray of shape (n, n_classes)
+        The probabilities of each member, columns in the order of `classes`.
+    """
     n_rows = num_samples(X)
-    tables = []
     for name, estimator in zip(names, learned, strict=True):
         where = f"{caller}: member {name!r}"
         proba, found = check_estimator_proba(
             estimator, estimator.predict_proba(X), n_rows, where
         )
-        tables.append(columns_in_order(proba, found, classes, where))
-    return np.stack(tables, axis=1)
+        yield columns_in_order(proba, found, classes, where)
 
 
 def _fit(

@@ -1,4 +1,4 @@
-"""The members of a stack: their names, their parameters of ``fit``, their columns."""
+"""Named members: their names, their parameters of ``fit``, their columns."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = [
     "check_fitted_members",
     "check_members",
     "columns_in_order",
+    "member_fit_params",
     "params_without_routing",
     "split_fit_params",
     "weighted_fit_params",
@@ -97,18 +98,23 @@ def check_members(
 
 
 def check_fitted_members(
-    members: list[tuple[str, Any]], classes: np.ndarray, caller: str
+    members: list[tuple[str, Any]],
+    classes: np.ndarray,
+    caller: str,
+    because: str = "cv='prefit'",
 ) -> None:
-    """Check that members are fitted, on the stack's classes.
+    """Check that members are fitted, on the classes that are asked for.
 
     Parameters
     ----------
     members : list of (str, estimator)
         The members.
     classes : ndarray of shape (n_classes,)
-        The stack's classes.
+        The classes.
     caller : str
         Name that starts the error messages.
+    because : str, default="cv='prefit'"
+        What asks for fitted members.
 
     Raises
     ------
@@ -129,9 +135,9 @@ def check_fitted_members(
         except NotFittedError as error:
             raise NotFittedError(
                 f"{caller}: member {name!r}, {type(estimator).__name__}, is not "
-                "fitted, and cv='prefit' takes members as they are. Fit it first. "
-                "Where scikit-learn clones the stack, as cross_val_score does, wrap "
-                "it: sklearn.frozen.FrozenEstimator(member)."
+                f"fitted, and {because} takes members as they are. Fit it first. "
+                "Where scikit-learn clones what holds it, as cross_val_score does, "
+                "wrap it: sklearn.frozen.FrozenEstimator(member)."
             ) from error
         known = np.asarray(estimator.classes_)
         nothing = np.empty((0, known.size))
@@ -228,6 +234,55 @@ def weighted_fit_params(
     return {**params, "sample_weight": sample_weight}
 
 
+def member_fit_params(
+    members: list[tuple[str, Any]],
+    weight: np.ndarray | None,
+    fit_params: Mapping[str, Any],
+    dropped: set[str],
+    caller: str,
+) -> dict[str, dict[str, Any]]:
+    """Decide what reaches each member's ``fit`` where no metadata is routed.
+
+    Parameters
+    ----------
+    members : list of (str, estimator)
+        The members that are fitted.
+    weight : ndarray of shape (n,) or None
+        Weights of the rows, for all of them.
+    fit_params : mapping
+        Keyword arguments ``name__parameter``.
+    dropped : set of str
+        Names of the dropped members.
+    caller : str
+        Name that starts the error messages.
+
+    Returns
+    -------
+    dict of str to dict
+        Keyword arguments by member.
+
+    Raises
+    ------
+    TypeError
+        If a parameter belongs to no member, or one takes no weights.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> member_fit_params([("a", LogisticRegression())], [1, 2], {}, set(), "doctest")
+    {'a': {'sample_weight': [1, 2]}}
+    """
+    params = split_fit_params(
+        fit_params, [name for name, _ in members], dropped, caller
+    )
+    return {
+        name: weighted_fit_params(
+            estimator, params[name], weight, f"{caller}: member {name!r}"
+        )
+        for name, estimator in members
+    }
+
+
 def params_without_routing(
     members: list[tuple[str, Any]],
     blender: Any,
@@ -273,19 +328,12 @@ def params_without_routing(
     ...                        None, [1, 2], {}, set(), "doctest")
     {'a': {'sample_weight': [1, 2]}, 'final_estimator': {'sample_weight': [1, 2]}}
     """
-    names = [member for member, _ in members]
-    if not names and fit_params:
+    if not members and fit_params:
         raise TypeError(
             f"{caller}.fit got an unexpected argument {next(iter(fit_params))!r}: with "
             "cv='prefit' no member is fitted."
         )
-    params = split_fit_params(fit_params, names, dropped, caller)
-    params = {
-        member: weighted_fit_params(
-            estimator, params[member], weight, f"{caller}: member {member!r}"
-        )
-        for member, estimator in members
-    }
+    params = member_fit_params(members, weight, fit_params, dropped, caller)
     final = weighted_fit_params(blender, {}, weight, f"{caller}: final_estimator")
     if groups is not None and has_fit_parameter(blender, "groups"):
         final = {**final, "groups": groups}
@@ -295,7 +343,7 @@ def params_without_routing(
 def columns_in_order(
     proba: np.ndarray, found: np.ndarray, wanted: np.ndarray, caller: str
 ) -> np.ndarray:
-    """Put the columns of a member's probabilities into the stack's order.
+    """Put the columns of a member's probabilities into the order that is asked for.
 
     Parameters
     ----------
@@ -304,7 +352,7 @@ def columns_in_order(
     found : ndarray of shape (n_classes,)
         The member's classes.
     wanted : ndarray of shape (n_classes,)
-        The stack's classes.
+        The classes that are asked for.
     caller : str
         Name that starts the error messages.
 
@@ -329,8 +377,8 @@ def columns_in_order(
         return proba
     if len(found_list) != len(wanted_list) or set(found_list) != set(wanted_list):
         raise ValueError(
-            f"{caller} has the classes {found_list}, the stack has {wanted_list}. Set "
-            "classes of the stack and of its members to the same labels "
+            f"{caller} has the classes {found_list}, expected {wanted_list}. Set "
+            "classes of all members, and of what combines them, to the same labels "
             "(classes='infer' where the columns of y are numbered)."
         )
     return proba[:, [found_list.index(label) for label in wanted_list]]

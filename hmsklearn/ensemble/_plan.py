@@ -1,4 +1,4 @@
-"""What a stack is fitted on, and how."""
+"""What named members are fitted on, alone and in a stack, and how."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hmsklearn.ensemble._cross_fit import Target
 from hmsklearn.ensemble._fold_key import digest_data, digest_estimator, join_digests
 from hmsklearn.ensemble._fold_store import DiskRecord
 
-__all__ = ["Plan", "Rows"]
+__all__ = ["MemberPlan", "Plan", "Rows"]
 
 
 @dataclass
 class Rows:
-    """What a stack is fitted on.
+    """What members, and a blend of them, are fitted on.
 
     Attributes
     ----------
@@ -63,8 +63,8 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a stack is fitted.
+class MemberPlan:
+    """How members are fitted.
 
     Attributes
     ----------
@@ -72,12 +72,8 @@ class Plan:
         The members that are not dropped.
     classes : ndarray of shape (n_classes,)
         Class labels in column order.
-    blend : Blend
-        The upper level, not fitted.
     n_jobs : int or None
-        Number of folds at a time.
-    refit : bool
-        Whether members are fitted once more on all rows.
+        Number of fits at a time.
     folder : Path or None
         Folder of the records of finished fits.
     caller : str
@@ -88,9 +84,7 @@ class Plan:
 
     members: list[tuple[str, Any]]
     classes: np.ndarray
-    blend: Blend
     n_jobs: int | None
-    refit: bool
     folder: Path | None
     caller: str
     say: Callable[[str], None]
@@ -107,3 +101,19 @@ class Plan:
             *what,
         )
         return DiskRecord(self.folder, key, f"{self.caller}: member {member!r}")
+
+
+@dataclass(frozen=True)
+class Plan(MemberPlan):
+    """How a stack is fitted.
+
+    Attributes
+    ----------
+    blend : Blend
+        The upper level, not fitted.
+    refit : bool
+        Whether members are fitted once more on all rows.
+    """
+
+    blend: Blend
+    refit: bool

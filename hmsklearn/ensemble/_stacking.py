@@ -578,10 +578,3 @@ class StackingKLClassifier(PredictsVotes, ClassifierMixin, MemberComposition):
             pairs = zip(self.member_kl_, self.weights_, strict=True)
             text += "; weights " + ", ".join(f"{key} {w:.3f}" for key, w in pairs)
         return text
-
-    def _say(self, text: str) -> None:
-        if self.verbose > 0:
-            print(f"[{type(self).__name__}] {text}", flush=True)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "estimators_")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
@@ -18,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from hmsklearn._compat import routing_enabled, safe_indexing
 from hmsklearn._params import check_choice
+from hmsklearn.ensemble._average import AVERAGES, average_probabilities
 from hmsklearn.ensemble._blender import KLBlender
 from hmsklearn.ensemble._tta_plan import Plan, Ready, find_places
 from hmsklearn.ensemble._tta_registry import (
@@ -28,7 +28,6 @@ from hmsklearn.ensemble._tta_registry import (
 from hmsklearn.ensemble._tta_weights import (
     check_transform_weights,
     fit_transform_weights,
-    log_proba,
     unseen_proba,
 )
 from hmsklearn.metrics import EPSILON, check_weight, kl_divergence
@@ -37,8 +36,6 @@ from hmsklearn.model_selection._splits import count_rows, resolve_splits
 from hmsklearn.votes import check_votes
 
 __all__ = ["TestTimeAugmenter"]
-
-_AVERAGES = ("probability", "log")
 
 
 class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -239,7 +236,7 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         name = type(self).__name__
         check_can_predict_proba(self.estimator, f"{name}: estimator")
-        check_choice(self.average, "average", _AVERAGES, caller=name)
+        check_choice(self.average, "average", AVERAGES, caller=name)
         entries, weights = self._entries(name)
         places = find_places(entries, self.step, self.estimator, name)
         montage = self.ch_names if self.montage is None else self.montage
@@ -281,14 +278,11 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         used = set(np.flatnonzero(self.weights_).tolist())
-        total: Any = 0.0
-        for number, proba in self._ready.each(self.estimator_, X, used):
-            term = proba if self.average == "probability" else log_proba(proba)
-            total = total + self.weights_[number] * term
-        if self.average == "log":
-            return softmax(total, axis=1)
-        # Weights that sum to one up to rounding can lift a certain class above one.
-        return np.minimum(total, 1.0)
+        weighted = (
+            (self.weights_[number], proba)
+            for number, proba in self._ready.each(self.estimator_, X, used)
+        )
+        return average_probabilities(weighted, self.average)
 
     def predict_proba_by_transform(self, X: Any) -> np.ndarray:
         """Predict under each transform alone.

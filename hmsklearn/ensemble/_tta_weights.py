@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import indexable
 
 from hmsklearn._compat import safe_indexing, slice_fit_params
-from hmsklearn.metrics import EPSILON, kl_divergence
+from hmsklearn.metrics import kl_divergence
 from hmsklearn.votes import Votes
 
 # A weight that is none but for rounding; its transform need not be computed.
@@ -21,7 +21,6 @@ __all__ = [
     "FoundWeights",
     "check_transform_weights",
     "fit_transform_weights",
-    "log_proba",
     "unseen_proba",
 ]
 
@@ -103,28 +102,6 @@ def fit_transform_weights(
     together = final.predict_proba(proba)
     weights = np.where(final.weights_ < _NOTHING, 0.0, final.weights_)
     return FoundWeights(weights / weights.sum(), each, kl(crossed), kl(together))
-
-
-def log_proba(proba: np.ndarray) -> np.ndarray:
-    """Take the logarithm of probabilities, away from zero as the metric does.
-
-    Parameters
-    ----------
-    proba : ndarray
-        Probabilities.
-
-    Returns
-    -------
-    ndarray
-        Their logarithms, float64.
-
-    Examples
-    --------
-    >>> log_proba(np.array([0.0, 1.0])).round(1).tolist()
-    [-34.5, -0.0]
-    """
-    clipped = np.clip(np.asarray(proba, dtype=np.float64), EPSILON, 1.0 - EPSILON)
-    return np.log(clipped)
 
 
 def check_transform_weights(

@@ -136,6 +136,12 @@ def _members() -> dict[str, Any]:
     }
 
 
+def _averaged() -> dict[str, Any]:
+    """Fit two members under given weights."""
+    members = _members()["estimators"]
+    return {"estimators": members, "weights": {"weak": 1.0, "strong": 3.0}}
+
+
 def _several_looks() -> dict[str, Any]:
     """Look forwards, backwards and upside down, in a mirror and a little later."""
     transforms = [
@@ -151,6 +157,11 @@ def _scaled() -> dict[str, Any]:
     return {"estimator": ChannelPowerClassifier(alpha=0.01), "cv": 2}
 
 
+_AVERAGED_TABLES = {
+    **_CLASSES,
+    "weak__classes": "infer",
+    "strong__classes": "infer",
+}
 _SCALED_TABLES = {
     **_CLASSES,
     "estimator__classes": "infer",
@@ -440,6 +451,20 @@ CASES: tuple[CheckCase, ...] = (
                 "takes sparse tables"
             )
         },
+        adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
+    ),
+    CheckCase(
+        "ensemble.AveragingKLClassifier",
+        _averaged,
+        shape=(4, 50),
+        adapted_params=_AVERAGED_TABLES,
+        adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
+    ),
+    CheckCase(
+        "ensemble.AveragingKLClassifier",
+        lambda: {**_averaged(), "weights": [0.4, 0.8], "average": "log"},
+        shape=(4, 50),
+        adapted_params=_AVERAGED_TABLES,
         adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
     ),
     CheckCase(

@@ -507,7 +507,7 @@ def test_progress(capsys):
         (
             [("a", SoftLogistic(classes="infer"))],
             ValueError,
-            r"member 'a' has the classes \[0, 1, 2, 3, 4, 5\], the stack has \['Seiz",
+            r"member 'a' has the classes \[0, 1, 2, 3, 4, 5\], expected \['Seiz",
         ),
     ],
 )
