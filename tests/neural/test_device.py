@@ -7,6 +7,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 import warnings
@@ -14,10 +15,12 @@ from types import SimpleNamespace
 
 import filelock
 import joblib
+import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 
-from hmsklearn.neural import _device
+from hmsklearn.neural import WaveformClassifier, _device
 from hmsklearn.neural._device import (
     naming_memory,
     resolve_device,
@@ -26,7 +29,7 @@ from hmsklearn.neural._device import (
 )
 
 
-def pretend_gpus(n, folder, patch=setattr):
+def pretend_gpus(n, folder, patch):
     """Let torch report `n` GPUs, and locks lie in a folder of their own."""
     patch(torch.cuda, "is_available", lambda: n > 0)
     patch(torch.cuda, "device_count", lambda: n)
@@ -56,16 +59,56 @@ def wait_for(*paths):
 
 def take_together(n_gpus, n_tasks, number, folder, device="auto", pretend=True):
     """Hold a device until all tasks have tried to get one."""
-    if pretend:
-        pretend_gpus(n_gpus, folder)
-    try:
-        with training_device(device, caller="test") as taken:
+    # joblib keeps its workers for the next test: they must not keep the GPUs.
+    with pytest.MonkeyPatch.context() as patch:
+        if pretend:
+            pretend_gpus(n_gpus, folder, patch.setattr)
+        try:
+            with training_device(device, caller="test") as taken:
+                (folder / f"tried-{number}").touch()
+                wait_for(*(folder / f"tried-{i}" for i in range(n_tasks)))
+                return taken
+        except RuntimeError as error:
             (folder / f"tried-{number}").touch()
-            wait_for(*(folder / f"tried-{i}" for i in range(n_tasks)))
-            return taken
-    except RuntimeError as error:
-        (folder / f"tried-{number}").touch()
-        return str(error)
+            return str(error)
+
+
+def train_together(n_tasks, number, folder, X, y):
+    """Train on a GPU if one is free, while all tasks want one."""
+    clf = WaveformClassifier(
+        architecture_params={"width": 4, "kernels": (3,), "n_blocks": 1},
+        callbacks=[WaitsForTheOthers(n_tasks, number, folder)],
+        max_epochs=2,
+        random_state=0,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_device.tempfile, "gettempdir", lambda: str(folder))
+        try:
+            clf.fit(X, y)
+        except RuntimeError as error:
+            (folder / f"tried-{number}").touch()
+            return str(error)
+    return clf.device_, clf.predict_proba(X)
+
+
+class WaitsForTheOthers(Callback):
+    """Hold the GPU of a training until all tasks have tried to get one."""
+
+    def __init__(self, n_tasks, number, folder):
+        self.n_tasks = n_tasks
+        self.number = number
+        self.folder = folder
+
+    def on_train_begin(self, net, **kwargs):
+        (self.folder / f"tried-{self.number}").touch()
+        wait_for(*(self.folder / f"tried-{i}" for i in range(self.n_tasks)))
+
+
+def seen_together(number, n_tasks, folder):
+    """What a worker knows of GPUs and folders, once all workers are at it."""
+    (folder / f"seen-{number}").touch()
+    wait_for(*(folder / f"seen-{i}" for i in range(n_tasks)))
+    return torch.cuda.is_available(), torch.cuda.device_count(), tempfile.gettempdir()
 
 
 def hold_until_killed(folder):
@@ -125,6 +168,24 @@ class TestWorkers:
         )
         assert sorted(taken) == ["cuda:0", "cuda:1"]
 
+    @pytest.mark.gpu
+    def test_one_training_on_each_gpu_there_is(self, data, tmp_path):
+        n_gpus = torch.cuda.device_count()
+        results = joblib.Parallel(n_jobs=n_gpus + 1, backend="loky")(
+            joblib.delayed(train_together)(
+                n_gpus + 1, i, tmp_path, data.X, data.label % 6
+            )
+            for i in range(n_gpus + 1)
+        )
+        (refused,) = (one for one in results if isinstance(one, str))
+        assert "for another worker already" in refused
+        assert f"n_jobs={n_gpus}" in refused
+        trained = [one for one in results if one is not refused]
+        assert sorted(name for name, _ in trained) == [
+            f"cuda:{i}" for i in range(n_gpus)
+        ]
+        assert all(np.isfinite(prob).all() for _, prob in trained)
+
     def test_threads_get_a_gpu_each(self, gpus, tmp_path):
         gpus(3)
         taken = joblib.Parallel(n_jobs=3, backend="threading")(
@@ -142,6 +203,19 @@ class TestWorkers:
         (refused,) = (one for one in taken if one != got)
         assert refused.startswith("test: GPU 0 trains for another worker already")
         assert "n_jobs=1 or less, or device='cpu'" in refused
+
+    @pytest.mark.slow
+    def test_workers_forget_the_gpus_of_a_test(self, tmp_path):
+        here = torch.cuda.is_available(), torch.cuda.device_count()
+        with joblib.Parallel(n_jobs=2, backend="loky") as workers:
+            taken = workers(
+                joblib.delayed(take_together)(2, 2, i, tmp_path) for i in range(2)
+            )
+            assert sorted(taken) == ["cuda:0", "cuda:1"]
+            seen = workers(
+                joblib.delayed(seen_together)(i, 2, tmp_path) for i in range(2)
+            )
+        assert seen == [(*here, tempfile.gettempdir())] * 2
 
     def test_two_on_one_are_refused(self, gpus):
         gpus(2)
