@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,15 @@ from hmsklearn.montage import CH_NAMES
 
 # Small tests get slower with more threads, and the machines that run them share cores.
 torch.set_num_threads(1)
+
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
+
+
+def pytest_configure(config):
+    """Share the slow tests out over parts where the environment names one."""
+    import slow_rota
+
+    config.pluginmanager.register(slow_rota, "slow_rota")
 
 
 def pytest_collection_modifyitems(items):
