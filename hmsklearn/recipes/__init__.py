@@ -14,5 +14,9 @@ from hmsklearn.recipes._scale import Scale
 __all__ = ["Scale", "list_recipes", "make_recipe", "register_recipe"]
 
 # A file registers its recipe when it is imported; a new recipe is one line here.
-for _name in ("hms_7th",):
-    import_module(f"hmsklearn.recipes.{_name}")
+_FILES = (
+    "consensus",
+    "hms_7th",
+)
+for _file in _FILES:
+    import_module(f"hmsklearn.recipes.{_file}")

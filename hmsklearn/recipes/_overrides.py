@@ -71,6 +71,9 @@ def _everywhere(estimator: BaseEstimator, key: str, value: Any, name: str) -> No
                 f"its stages say, and {key}={value!r} would change nothing. Override "
                 f"{path[: -len(key)]}stages."
             )
+    if key == "verbose":
+        # A line for each step of each pipeline would hide what the nets say.
+        places = [path for path in places if not isinstance(params[path], bool)]
     estimator.set_params(**dict.fromkeys(places, value))
 
 
