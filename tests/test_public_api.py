@@ -41,7 +41,14 @@ NAMES = {
         "fit_temperature",
         "scale_temperature",
     ],
-    "datasets": ["HMSReader", "load_hms", "make_hms"],
+    "datasets": [
+        "HMSReader",
+        "SETIReader",
+        "load_hms",
+        "load_seti",
+        "make_hms",
+        "make_seti",
+    ],
     "ensemble": [
         "AveragingKLClassifier",
         "KLBlender",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -15,6 +13,7 @@ import pyarrow.parquet as pq
 from joblib import Parallel, delayed
 from sklearn.utils import check_random_state
 
+from hmsklearn.datasets._folders import written_whole
 from hmsklearn.datasets._layout import TEST_COLUMNS, TRAIN_COLUMNS, VIEWS
 from hmsklearn.datasets._write import MARK, write_patient
 from hmsklearn.votes import CLASSES, VOTE_COLUMNS
@@ -141,9 +140,7 @@ def make_hms(
     root = Path(root).expanduser().absolute()
     _check_target(root, overwrite)
 
-    root.parent.mkdir(parents=True, exist_ok=True)
-    partial = root.parent / f".{root.name}.{uuid.uuid4().hex[:8]}.partial"
-    try:
+    with written_whole(root) as partial:
         for split in ("train", "test"):
             for view in VIEWS.values():
                 (partial / f"{split}_{view.folder}").mkdir(parents=True)
@@ -159,10 +156,6 @@ def make_hms(
             delayed(write_patient)(partial, split, i, **options) for split, i in jobs
         )
         _write_tables(partial, tables[:n_patients], tables[n_patients:])
-        _move_into_place(partial, root)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return root
 
 
@@ -176,22 +169,6 @@ def _write_tables(
     sample = table[["eeg_id"]].copy()
     sample[list(VOTE_COLUMNS)] = 1 / len(CLASSES)
     sample.to_csv(folder / "sample_submission.csv", index=False)
-
-
-def _move_into_place(partial: Path, root: Path) -> None:
-    if not root.exists():
-        os.replace(partial, root)
-        return
-    # An empty folder, or one that may be overwritten: aside first, so that there is
-    # no moment at which a half-deleted folder has the name.
-    old = partial.with_suffix(".old")
-    os.replace(root, old)
-    try:
-        os.replace(partial, root)
-    except OSError:
-        os.replace(old, root)
-        raise
-    shutil.rmtree(old)
 
 
 def _check_target(root: Path, overwrite: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hmsklearn.testing._adapters import BaseAdapter
-from hmsklearn.testing._folder import simulated_rows
+from hmsklearn.testing._folder import simulated_cadences, simulated_rows
 
 __all__ = ["RowsAdapter", "StackAdapter"]
 
@@ -102,7 +102,8 @@ class RowsAdapter(BaseAdapter):
     """Run a reader of rows on a table.
 
     Each row of the table picks one row of a simulated folder, by its numbers alone.
-    Where one of the numbers is NaN or infinite, so is the offset of the window.
+    Where one of the numbers is NaN or infinite, so is the offset of the window or the
+    id of the cadence.
 
     Parameters
     ----------
@@ -110,6 +111,8 @@ class RowsAdapter(BaseAdapter):
         What to run; required by ``fit``. It is cloned.
     n_rows : int, default=12
         Number of rows of the folder to pick from.
+    kind : {"rows", "cadences"}, default="rows"
+        Whether the folder is that of HMS or that of SETI.
 
     Attributes
     ----------
@@ -131,16 +134,25 @@ class RowsAdapter(BaseAdapter):
     RowsAdapter(n_rows=3)
     """
 
-    def __init__(self, estimator: Any = None, *, n_rows: int = 12) -> None:
+    def __init__(
+        self, estimator: Any = None, *, n_rows: int = 12, kind: str = "rows"
+    ) -> None:
         self.estimator = estimator
         self.n_rows = n_rows
+        self.kind = kind
 
     def _hand_over(self, X: np.ndarray) -> Any:
-        rows, _, _ = simulated_rows(self.n_rows)
+        cadences = self.kind == "cadences"
+        rows, _, _ = (simulated_cadences if cadences else simulated_rows)(self.n_rows)
         total = (X.astype(np.float64) * np.arange(1, X.shape[1] + 1)).sum(axis=1)
         usable = np.isfinite(total)
         pick = np.round(np.where(usable, total, 0.0) * 10).astype(np.int64)
         rows = rows.iloc[pick % self.n_rows].reset_index(drop=True)
         for column in rows.columns[rows.columns.str.contains("offset_seconds")]:
             rows[column] = np.where(usable, rows[column], total)
+        if cadences and not usable.all():
+            rows["id"] = [
+                name if good else value
+                for name, good, value in zip(rows["id"], usable, total, strict=True)
+            ]
         return rows

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state, get_tags
 
-from hmsklearn.testing._folder import simulated_rows
+from hmsklearn.testing._folder import simulated_cadences, simulated_rows
 from hmsklearn.votes import CLASSES
 
-__all__ = ["KINDS", "CheckData", "guess_kind", "make_check_data", "suited"]
+__all__ = ["KINDS", "TABLES", "CheckData", "guess_kind", "make_check_data", "suited"]
 
 #: Kinds of input, by the name that :func:`make_check_data` knows them by.
-KINDS = ("windows", "images", "probabilities", "rows")
+KINDS = ("windows", "images", "probabilities", "rows", "cadences")
+
+#: Those that are tables, which refer to files.
+TABLES = ("rows", "cadences")
 
 _SHAPES = {"windows": (4, 200), "images": (2, 32, 32), "probabilities": (3, 6)}
 
@@ -29,12 +32,13 @@ class CheckData:
 
     Attributes
     ----------
-    kind : {"windows", "images", "probabilities", "rows"}
+    kind : {"windows", "images", "probabilities", "rows", "cadences"}
         What `X` holds.
     X : ndarray or DataFrame
         ``(n, n_channels, n_times)`` windows in microvolt, ``(n, n_planes, height,
         width)`` images, or films with the frames in front of the height, ``(n,
-        n_models, n_classes)`` probabilities, all float32, or rows of ``train.csv``.
+        n_models, n_classes)`` probabilities, all float32, or rows of ``train.csv`` (of
+        ``train_labels.csv`` for cadences).
     votes : ndarray of shape (n, 6), int
         Vote counts.
     groups : ndarray of shape (n,), int
@@ -59,7 +63,7 @@ class CheckData:
     @property
     def is_array(self) -> bool:
         """Whether `X` is an array of numbers rather than a table of rows."""
-        return self.kind != "rows"
+        return self.kind not in TABLES
 
     def take(self, rows: Any) -> CheckData:
         """Return the data of some windows, copied.
@@ -90,11 +94,12 @@ def make_check_data(
 
     Parameters
     ----------
-    kind : {"windows", "images", "probabilities", "rows"}, default="windows"
-        What to simulate.
+    kind : str, default="windows"
+        What to simulate: "windows", "images", "probabilities", "rows" or "cadences".
     shape : tuple of int, optional
         Shape of one window: (n_channels, n_times), (n_planes, height, width),
-        (n_planes, n_frames, height, width) or (n_models, n_classes). Ignored for rows.
+        (n_planes, n_frames, height, width) or (n_models, n_classes). Tables
+        ignore it.
     n_windows : int, default=23
         Number of windows. All six classes occur from six on.
     random_state : int, RandomState instance or None, default=0
@@ -123,8 +128,9 @@ def make_check_data(
     """
     if kind not in KINDS:
         raise ValueError(f"make_check_data: kind={kind!r} is not known. Use {KINDS}.")
-    if kind == "rows":
-        rows, votes, groups = simulated_rows(n_windows)
+    if kind in TABLES:
+        make_rows = simulated_rows if kind == "rows" else simulated_cadences
+        rows, votes, groups = make_rows(n_windows)
         return CheckData(kind, rows, votes, groups)
     rng = check_random_state(random_state)
     shape = _SHAPES[kind] if shape is None else tuple(shape)

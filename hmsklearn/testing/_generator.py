@@ -22,7 +22,13 @@ from hmsklearn.testing import (
     _checks_tensor,
     _checks_transformer,
 )
-from hmsklearn.testing._data import CheckData, guess_kind, make_check_data, suited
+from hmsklearn.testing._data import (
+    TABLES,
+    CheckData,
+    guess_kind,
+    make_check_data,
+    suited,
+)
 from hmsklearn.testing._helpers import accepts
 from hmsklearn.testing._instances import find_case
 
@@ -46,7 +52,7 @@ _WITHOUT_DATA = (
 
 def _yield_checks(estimator: Any, data_kind: str) -> Iterator[Callable[..., None]]:
     """Yield the checks that apply, by what the estimator is and what it takes."""
-    is_array = data_kind != "rows"
+    is_array = data_kind not in TABLES
     transforms = hasattr(estimator, "transform")
     classifies = is_classifier(estimator)
 

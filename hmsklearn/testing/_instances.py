@@ -25,7 +25,7 @@ from hmsklearn.preprocessing import CentreCrop, Decimator
 from hmsklearn.testing._adapters import WeightedWindowAdapter, WindowAdapter
 from hmsklearn.testing._adapters_other import RowsAdapter, StackAdapter
 from hmsklearn.testing._adapters_votes import RatedWindowAdapter
-from hmsklearn.testing._data import CheckData, make_check_data, suited
+from hmsklearn.testing._data import TABLES, CheckData, make_check_data, suited
 from hmsklearn.testing._helpers import accepts
 from hmsklearn.testing._reference import ChannelPowerClassifier
 
@@ -42,7 +42,7 @@ class CheckCase:
         Room and class, such as ``"preprocessing.NaNImputer"``.
     params : callable
         Returns the parameters of the instance.
-    kind : {"windows", "images", "probabilities", "rows"}
+    kind : {"windows", "images", "probabilities", "rows", "cadences"}
         What it takes.
     shape : tuple of int, optional
         Shape of one window.
@@ -89,8 +89,8 @@ class CheckCase:
         estimator = self.make_estimator().set_params(**self.adapted_params)
         if self.kind == "probabilities":
             return StackAdapter(estimator)
-        if self.kind == "rows":
-            return RowsAdapter(estimator)
+        if self.kind in TABLES:
+            return RowsAdapter(estimator, kind=self.kind)
         if accepts(estimator, "total_votes"):
             adapter: type[WindowAdapter] = RatedWindowAdapter
         else:
@@ -227,6 +227,10 @@ CASES: tuple[CheckCase, ...] = (
         lambda: {"view": "spectrogram", "window_seconds": 20},
         kind="rows",
         shape=None,
+    ),
+    CheckCase("datasets.SETIReader", kind="cadences", shape=None),
+    CheckCase(
+        "datasets.SETIReader", lambda: {"channels": "all"}, kind="cadences", shape=None
     ),
     CheckCase("preprocessing.MontageTransformer", shape=(20, 100)),
     CheckCase(
