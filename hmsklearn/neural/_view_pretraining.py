@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from hmsklearn._compat import safe_indexing
+from hmsklearn.neural._build import build_net
+from hmsklearn.neural._checking import check_parameters
+from hmsklearn.neural._device import seeded
 from hmsklearn.neural._prepare import FitData
 
 __all__ = ["branches_to_pretrain", "train_alone"]
@@ -135,24 +140,65 @@ def train_alone(classifier: Any, data: FitData, names: Sequence[str]) -> dict[st
     # One for every branch, so that none depends on which others are trained.
     random_state, largest = data.given["random_state"], np.iinfo(np.int32).max
     seeds = {name: int(random_state.randint(largest)) for name in branches}
-    trained = {}
-    for name in names:
-        estimator = _estimator_of(classifier, name, branches[name], seeds[name], data)
-        several = isinstance(data.X, Mapping)
-        X = data.X[views[name]] if several else data.X
-        try:
-            estimator.fit(X, **_rest(data, views[name] if several else None))
-        except (ValueError, TypeError, RuntimeError) as error:
-            # Others have constructors of their own, and say enough.
-            if type(error) not in (ValueError, TypeError, RuntimeError):
-                raise
-            raise type(error)(
-                f"{caller}: branch {name!r}, trained alone: {error}"
-            ) from error
+    alone = {
+        name: _estimator_of(classifier, name, branches[name], seeds[name], data)
+        for name in names
+    }
+    several = isinstance(data.X, Mapping)
+    seen = {name: views[name] if several else None for name in names}
+    _rehearse(classifier, data, alone, seen)
+    for name, estimator in alone.items():
+        with _naming(name, caller):
+            estimator.fit(_view(data.X, seen[name]), **_rest(data, seen[name]))
         # No room for it is needed on the device before it is joined.
         estimator.net_.move_to("cpu")
-        trained[name] = estimator
-    return trained
+    return alone
+
+
+def _rehearse(
+    classifier: Any, data: FitData, alone: dict[str, Any], seen: dict[str, Any]
+) -> None:
+    """Build and join everything once, so that what does not fit is found at once.
+
+    Otherwise it would be found when the branches have been trained, perhaps for days.
+    """
+    few = data.rows[:2]
+    with seeded(0, "cpu"):
+        parts = {}
+        for name, estimator in alone.items():
+            part = _on_cpu(estimator)
+            X = _view(data.X, seen[name])
+            with _naming(name, type(classifier).__name__):
+                check_parameters(part)
+                own = replace(data, X=part._check_X(X))
+                part.net_ = part._new_net(own.X, own, "cpu")
+                build_net(part, part.net_, own, few)
+            parts[name] = part
+        whole = _on_cpu(classifier)
+        net = whole._new_net(data.X, replace(data, parts=parts), "cpu")
+        build_net(whole, net, data, few)
+
+
+def _on_cpu(estimator: Any) -> Any:
+    params = estimator.get_params(deep=False)
+    return type(estimator)(**{**params, "device": "cpu", "amp": None})
+
+
+@contextlib.contextmanager
+def _naming(name: str, caller: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, RuntimeError) as error:
+        # Others have constructors of their own, and say enough.
+        if type(error) not in (ValueError, TypeError, RuntimeError):
+            raise
+        raise type(error)(
+            f"{caller}: branch {name!r}, trained alone: {error}"
+        ) from error
+
+
+def _view(X: Any, view: str | None) -> Any:
+    return X if view is None else X[view]
 
 
 def _estimator_of(
@@ -186,8 +232,7 @@ def _rest(data: FitData, view: str | None) -> dict[str, Any]:
     given = data.given
     weight, X_val, y_val = given["sample_weight"], None, None
     if data.valid is not None:
-        windows = data.valid.windows
-        X_val = windows if view is None else windows[view]
+        X_val = _view(data.valid.windows, view)
         y_val = given["y_val"]
         if given["X_val"] is None:
             # Left out by their weight: no copy of the others is needed.
