@@ -9,15 +9,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
 from sklearn.utils.validation import check_is_fitted
 
-from hmsklearn._compat import routing_enabled, slice_fit_params
-from hmsklearn._fit_key import fit_key
+from hmsklearn._compat import slice_fit_params
+from hmsklearn._predicting import PredictsVotes
+from hmsklearn._wrapping import FeaturesOfEstimator, RoutesToEstimator
 from hmsklearn.calibration._temperature import (
     BOUNDS,
     TemperatureFit,
@@ -40,7 +36,13 @@ __all__ = ["TemperatureScaledClassifier"]
 _Splits = list[tuple[np.ndarray, np.ndarray]]
 
 
-class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
+class TemperatureScaledClassifier(
+    PredictsVotes,
+    FeaturesOfEstimator,
+    RoutesToEstimator,
+    ClassifierMixin,
+    BaseEstimator,
+):
     """Classifier with its probabilities flattened or sharpened to fit the votes.
 
     The estimator predicts every row out of fold; one temperature (and, if asked for,
@@ -263,68 +265,6 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
         proba = self._proba_of(self.estimator_, X, n_rows, self.classes_)
         return scale_temperature(proba, self.temperature_, self.bias_)
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Name the most probable class.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, list or WindowViews
-            The rows, as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels out of ``classes_``.
-        """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Negative KL divergence; greater is better.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, list or WindowViews
-            The rows.
-        y : array-like of shape (n, n_classes) or (n,)
-            Votes, fractions or labels.
-        sample_weight : array-like of shape (n,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            The negative divergence in nat.
-        """
-        proba = self.predict_proba(X)
-        return -float(
-            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
-        )
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Describe which metadata ``fit`` takes and passes on.
-
-        Returns
-        -------
-        MetadataRouter
-            The classifier as a consumer of `groups` and `sample_weight`, and as a
-            router to the estimator's ``fit``.
-        """
-        to_fit = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=to_fit)
-
-    @property
-    def n_features_in_(self) -> int:
-        """What the estimator saw in ``fit``."""
-        try:
-            return self.estimator_.n_features_in_
-        except AttributeError:
-            raise AttributeError(
-                f"{type(self).__name__} has no n_features_in_: it is not fitted, or "
-                "its estimator does not tell."
-            ) from None
-
     def _check_prefit(self, fit_params: dict[str, Any]) -> None:
         name = type(self).__name__
         if fit_params:
@@ -340,32 +280,6 @@ class TemperatureScaledClassifier(ClassifierMixin, BaseEstimator):
                 f"{type(self.estimator).__name__} is not. Fit it first, or give cv a "
                 "number of folds."
             ) from error
-
-    def _route(
-        self, groups: Any, weight: np.ndarray | None, fit_params: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Decide what reaches the estimator's ``fit``."""
-        if routing_enabled():
-            metadata = {"groups": groups, "sample_weight": weight, **fit_params}
-            given = {key: value for key, value in metadata.items() if value is not None}
-            return dict(process_routing(self, "fit", **given)["estimator"]["fit"])
-        params = dict(fit_params)
-        groups_as = fit_key(self.estimator, "groups")
-        if groups is not None and groups_as is not None:
-            # An estimator that divides its rows once more keeps patients whole.
-            params.setdefault(groups_as, groups)
-        named = any(key.endswith("sample_weight") for key in params)
-        if weight is None or named:
-            return params
-        weight_as = fit_key(self.estimator)
-        if weight_as is None:
-            raise TypeError(
-                f"{type(self).__name__}: fit of {type(self.estimator).__name__} takes "
-                "no sample_weight. Name the step of a pipeline that takes it "
-                "(step__sample_weight=...) as well, or switch on scikit-learn's "
-                "metadata routing and request it there."
-            )
-        return {**params, weight_as: weight}
 
     def _check_parts(
         self,

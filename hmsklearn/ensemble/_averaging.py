@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from hmsklearn._compat import routing_enabled, safe_indexing
 from hmsklearn._groups import check_groups, patients_of
 from hmsklearn._params import check_choice
+from hmsklearn._predicting import PredictsVotes
 from hmsklearn.ensemble._average import (
     AVERAGES,
     average_probabilities,
@@ -33,7 +34,6 @@ from hmsklearn.ensemble._members import (
     member_fit_params,
 )
 from hmsklearn.ensemble._plan import MemberPlan, Rows
-from hmsklearn.ensemble._predicting import PredictsVotes
 from hmsklearn.metrics import check_weight
 from hmsklearn.model_selection._splits import count_rows
 from hmsklearn.votes import check_votes, refuse_encoded_votes, resolve_classes

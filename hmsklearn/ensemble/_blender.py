@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hmsklearn._groups import balanced_weight, check_groups
 from hmsklearn._params import check_integer
+from hmsklearn._predicting import LabelsAndScores
 from hmsklearn.ensemble._pool import FittedPool, MeanOfPools
 from hmsklearn.ensemble._pool_alpha import ALPHAS, choose_alpha
 from hmsklearn.ensemble._pool_fit import PoolData, PoolSettings
@@ -31,7 +32,7 @@ _SUM_TOLERANCE = 1e-4
 _POOLS = ("linear", "log")
 
 
-class KLBlender(ClassifierMixin, BaseEstimator):
+class KLBlender(LabelsAndScores, ClassifierMixin, BaseEstimator):
     r"""Pool of models: the weights that minimise the KL divergence.
 
     A linear pool is ``sum_m w_m p_m`` with weights that are not negative and sum to
@@ -402,8 +403,7 @@ class KLBlender(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Labels out of ``classes_``.
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        return self._label(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Negative KL divergence of the blend; greater is better.
@@ -422,10 +422,7 @@ class KLBlender(ClassifierMixin, BaseEstimator):
         float
             The negative divergence in nat.
         """
-        proba = self.predict_proba(X)
-        return -float(
-            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
-        )
+        return self._negative_kl(X, y, sample_weight)
 
     @property
     def _blend(self) -> MeanOfPools:

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from hmsklearn._groups import balanced_weight, check_groups
+from hmsklearn._predicting import LabelsAndScores
 from hmsklearn.ensemble._blender import KLBlender, check_member_probabilities
 from hmsklearn.ensemble._losses import LogPoolLoss, centred_logs
 from hmsklearn.ensemble._newton import minimise
@@ -23,7 +24,7 @@ from hmsklearn.votes import check_votes, refuse_encoded_votes, resolve_classes
 __all__ = ["GroupContextBlender"]
 
 
-class GroupContextBlender(ClassifierMixin, BaseEstimator):
+class GroupContextBlender(LabelsAndScores, ClassifierMixin, BaseEstimator):
     r"""Blend, and move every row towards the other rows of its group.
 
     Windows of one patient look alike and are voted alike, and a test set that names
@@ -296,8 +297,7 @@ class GroupContextBlender(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Labels out of ``classes_``.
         """
-        best = self.predict_proba(X, groups=groups).argmax(axis=1)
-        return self.classes_[best]
+        return self._label(X, groups=groups)
 
     def score(
         self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
@@ -320,10 +320,7 @@ class GroupContextBlender(ClassifierMixin, BaseEstimator):
         float
             The negative divergence in nat.
         """
-        proba = self.predict_proba(X, groups=groups)
-        return -float(
-            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
-        )
+        return self._negative_kl(X, y, sample_weight, groups=groups)
 
     def _with_context(self, proba: np.ndarray, groups: np.ndarray) -> np.ndarray:
         logits = self._pool.weights @ self._logs(proba, groups).transpose(1, 0, 2)

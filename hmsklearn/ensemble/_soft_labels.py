@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from hmsklearn._compat import safe_indexing
 from hmsklearn._groups import check_groups
 from hmsklearn._params import check_choice, check_integer, check_real
+from hmsklearn._predicting import PredictsVotes
+from hmsklearn._wrapping import FeaturesOfEstimator
 from hmsklearn.ensemble._expansion import expand, repeat
 from hmsklearn.ensemble._flatten import count_models, flatten
-from hmsklearn.ensemble._predicting import PredictsVotes
 from hmsklearn.metrics import check_weight
 from hmsklearn.model_selection._folds import (
     check_can_predict_proba,
@@ -36,7 +37,11 @@ _AUTO_ABOVE = 10_000
 
 
 class SoftLabelClassifier(
-    PredictsVotes, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+    PredictsVotes,
+    FeaturesOfEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
 ):
     """Classifier of single labels that learns from votes.
 
@@ -263,13 +268,7 @@ class SoftLabelClassifier(
         n_models = getattr(self, "_n_models", None)
         if n_models is not None:
             return int(n_models)
-        try:
-            return self.estimator_.n_features_in_
-        except AttributeError:
-            raise AttributeError(
-                f"{type(self).__name__} has no n_features_in_: it is not fitted, or "
-                "its estimator does not tell."
-            ) from None
+        return super().n_features_in_
 
     def _check_parameters(self) -> str | None:
         """Check the parameters; name the weights for the estimator's ``fit``."""

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from hmsklearn._compat import routing_enabled
 from hmsklearn._groups import check_groups, patients_of
 from hmsklearn._params import check_integer
+from hmsklearn._predicting import PredictsVotes
 from hmsklearn.ensemble._blend import Blend, check_takes_features, taught_by_votes
 from hmsklearn.ensemble._blender import KLBlender
 from hmsklearn.ensemble._composition import MemberComposition
@@ -40,7 +41,6 @@ from hmsklearn.ensemble._members import (
 )
 from hmsklearn.ensemble._nested_gain import nested_answers
 from hmsklearn.ensemble._plan import Plan, Rows
-from hmsklearn.ensemble._predicting import PredictsVotes
 from hmsklearn.ensemble._prediction_features import check_prediction_features
 from hmsklearn.ensemble._table_of_folds import table_of_folds
 from hmsklearn.ensemble._upsample import check_upsample

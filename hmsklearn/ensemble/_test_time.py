@@ -8,15 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from hmsklearn._compat import routing_enabled, safe_indexing
+from hmsklearn._compat import safe_indexing
 from hmsklearn._params import check_choice
+from hmsklearn._predicting import PredictsVotes
+from hmsklearn._wrapping import FeaturesOfEstimator, RoutesToEstimator
 from hmsklearn.ensemble._average import AVERAGES, average_probabilities
 from hmsklearn.ensemble._blender import KLBlender
 from hmsklearn.ensemble._tta_plan import Plan, Ready, find_places
@@ -30,7 +27,7 @@ from hmsklearn.ensemble._tta_weights import (
     fit_transform_weights,
     unseen_proba,
 )
-from hmsklearn.metrics import EPSILON, check_weight, kl_divergence
+from hmsklearn.metrics import EPSILON, check_weight
 from hmsklearn.model_selection._folds import check_can_predict_proba
 from hmsklearn.model_selection._splits import count_rows, resolve_splits
 from hmsklearn.votes import check_votes
@@ -38,7 +35,14 @@ from hmsklearn.votes import check_votes
 __all__ = ["TestTimeAugmenter"]
 
 
-class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class TestTimeAugmenter(
+    PredictsVotes,
+    FeaturesOfEstimator,
+    RoutesToEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
+):
     """Average a classifier's predictions over changed versions of every window.
 
     The classifier is fitted on the data as they are. At prediction it sees each
@@ -301,68 +305,6 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self._ready.stack(self.estimator_, X)
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Name the most probable class.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, list or WindowViews
-            The rows, as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Labels out of ``classes_``.
-        """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Negative KL divergence; greater is better.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, list or WindowViews
-            The rows.
-        y : array-like of shape (n, n_classes) or (n,)
-            Votes, fractions or labels.
-        sample_weight : array-like of shape (n,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            The negative divergence in nat.
-        """
-        proba = self.predict_proba(X)
-        return -float(
-            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
-        )
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Describe which metadata ``fit`` takes and passes on.
-
-        Returns
-        -------
-        MetadataRouter
-            The estimator as a consumer of `groups` and `sample_weight`, and as a
-            router to the classifier's ``fit``.
-        """
-        to_fit = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=to_fit)
-
-    @property
-    def n_features_in_(self) -> int:
-        """What the classifier saw in ``fit``."""
-        try:
-            return self.estimator_.n_features_in_
-        except AttributeError:
-            raise AttributeError(
-                f"{type(self).__name__} has no n_features_in_: it is not fitted, or "
-                "its classifier does not tell."
-            ) from None
-
     def _entries(self, name: str) -> tuple[list[Entry], np.ndarray | None]:
         """Return what to do, and the weights unless they are to be found."""
         if self.montage is not None and self.ch_names is not None:
@@ -389,24 +331,11 @@ class TestTimeAugmenter(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """Decide what reaches the classifier's ``fit``."""
         if isinstance(self.estimator, FrozenEstimator):
             return {}
-        name = type(self).__name__
-        if routing_enabled():
-            metadata = {"groups": groups, "sample_weight": weight, **fit_params}
-            given = {key: value for key, value in metadata.items() if value is not None}
-            return dict(process_routing(self, "fit", **given).estimator.fit)
-        params = dict(fit_params)
-        if groups is not None and has_fit_parameter(self.estimator, "groups"):
-            params.setdefault("groups", groups)
-        if weight is None or any(key.endswith("sample_weight") for key in params):
-            return params
-        if not has_fit_parameter(self.estimator, "sample_weight"):
-            raise TypeError(
-                f"{name}: fit of {type(self.estimator).__name__} takes no "
-                "sample_weight. Name the step of a pipeline that takes it "
-                "(step__sample_weight=...), or switch on scikit-learn's metadata "
-                "routing and request it there."
-            )
-        return {**params, "sample_weight": weight}
+        return super()._route(groups, weight, fit_params)
+
+    def _fit_key(self, parameter: str) -> str | None:
+        # Steps of a pipeline get nothing unless they are named.
+        return parameter if has_fit_parameter(self.estimator, parameter) else None
 
     def _find_weights(
         self,

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from hmsklearn.metrics import kl_divergence
 
-__all__ = ["PredictsVotes"]
+__all__ = ["LabelsAndScores", "PredictsVotes"]
 
 
-class PredictsVotes:
+class LabelsAndScores:
+    """What ``predict`` and ``score`` do, for classes that describe them themselves.
+
+    Those are classes whose `X` is no rows, or whose ``predict_proba`` takes more than
+    `X`: further arguments are handed to it.
+    """
+
+    classes_: np.ndarray
+    predict_proba: Callable[..., np.ndarray]
+
+    def _label(self, X: Any, **beside: Any) -> np.ndarray:
+        best = self.predict_proba(X, **beside).argmax(axis=1)
+        return self.classes_[best]
+
+    def _negative_kl(self, X: Any, y: Any, sample_weight: Any, **beside: Any) -> float:
+        proba = self.predict_proba(X, **beside)
+        return -float(
+            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
+        )
+
+
+class PredictsVotes(LabelsAndScores):
     """Mixin of classifiers: ``predict`` and ``score`` from ``predict_proba``.
 
     It stands before :class:`sklearn.base.ClassifierMixin`, whose score is accuracy.
     """
-
-    classes_: np.ndarray
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the distribution of the votes.
@@ -47,8 +67,7 @@ class PredictsVotes:
         ndarray of shape (n,)
             Labels out of ``classes_``.
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        return self._label(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Negative KL divergence; greater is better.
@@ -67,7 +86,4 @@ class PredictsVotes:
         float
             The negative divergence in nat.
         """
-        proba = self.predict_proba(X)
-        return -float(
-            kl_divergence(y, proba, sample_weight=sample_weight, classes=self.classes_)
-        )
+        return self._negative_kl(X, y, sample_weight)
