@@ -57,6 +57,7 @@ NAMES = {
         "TestTimeAugmenter",
     ],
     "imaging": [
+        "BackgroundNormalizer",
         "ChainMean",
         "ImageResizer",
         "ImageStandardizer",

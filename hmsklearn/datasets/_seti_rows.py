@@ -62,8 +62,8 @@ def locate_cadences(
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             shown = "NaN" if pd.api.types.is_scalar(name) and pd.isna(name) else name
             raise ValueError(
-                f"{caller}: the id is {shown!s} in row {position}. It must be text, the "
-                "name of a file without its ending; read tables with "
+                f"{caller}: the id is {shown!s} in row {position}. It must be text, "
+                "the name of a file without its ending; read tables with "
                 "load_seti, or with pandas.read_csv(path, dtype={'id': str})."
             )
         paths = [split / cadence_path(name) for split in splits]

@@ -1,5 +1,6 @@
 """Signal or spectrogram to image transformers."""
 
+from hmsklearn.imaging._background_normalizer import BackgroundNormalizer
 from hmsklearn.imaging._chain_mean import ChainMean
 from hmsklearn.imaging._image_resizer import ImageResizer
 from hmsklearn.imaging._image_standardizer import ImageStandardizer
@@ -13,6 +14,7 @@ from hmsklearn.imaging._waveform_plotter import WaveformPlotter
 from hmsklearn.imaging._window_union import WindowUnion
 
 __all__ = [
+    "BackgroundNormalizer",
     "ChainMean",
     "ImageResizer",
     "ImageStandardizer",

@@ -7,6 +7,7 @@ of the package check their parameters and call these.
 """
 
 from hmsklearn.signal.amplitude import clip_and_divide, mu_law
+from hmsklearn.signal.background import normalize_background
 from hmsklearn.signal.cropping import centre_crop, decimate
 from hmsklearn.signal.decibel import power_to_db
 from hmsklearn.signal.derivations import derive, group_means, pair_differences
@@ -72,6 +73,7 @@ __all__ = [
     "morlet_transform",
     "mu_law",
     "multitaper_power",
+    "normalize_background",
     "notch_sos",
     "pair_differences",
     "panel_differences",

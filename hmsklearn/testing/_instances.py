@@ -317,6 +317,13 @@ CASES: tuple[CheckCase, ...] = (
         kind="images",
         shape=(2, 6, 8),
     ),
+    CheckCase("imaging.BackgroundNormalizer", kind="images", shape=(3, 20, 8)),
+    CheckCase(
+        "imaging.BackgroundNormalizer",
+        lambda: {"reference": (1, 3), "clip": 2},
+        kind="images",
+        shape=(4, 9, 8),
+    ),
     CheckCase("imaging.ImageStandardizer", kind="images", shape=(2, 6, 8)),
     CheckCase(
         "imaging.ImageStandardizer",
