@@ -16,6 +16,10 @@ __all__ = ["Scale", "list_recipes", "make_recipe", "register_recipe"]
 # A file registers its recipe when it is imported; a new recipe is one line here.
 _FILES = (
     "consensus",
+    "eight_models",
+    "hms_10th",
+    "mkanna",
+    "cranjis_mcb",
     "hms_4th",
     "hms_6th",
     "hms_7th",

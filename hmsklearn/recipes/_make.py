@@ -42,7 +42,8 @@ def make_recipe(
         Parameters that shall differ. ``member__net__lr=1e-4`` sets one parameter as
         ``set_params`` does. A name without ``__`` sets it in every part of the recipe
         that has a parameter of that name, such as ``device="cuda"``, ``root="hms"``
-        or ``batch_size=8``.
+        or ``batch_size=8``. Some recipes have options of their own, which their
+        functions describe: ``experiment`` of ``"cranjis_mcb"``.
 
     Returns
     -------
@@ -82,8 +83,9 @@ def make_recipe(
     ['raw', 'stft', 'multitaper']
     """
     recipe = find_recipe(name)
+    options = {key: overrides.pop(key) for key in recipe.options if key in overrides}
     # Recipes may share parts between their members, or with the next call.
-    estimator = clone(recipe.builder(Scale(scale, random_state)))
+    estimator = clone(recipe.builder(Scale(scale, random_state), **options))
     give_weights(estimator, pretrained)
     override(estimator, overrides, name)
     return estimator

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from hmsklearn.recipes._scale import Scale
-
 __all__ = ["Recipe", "find_recipe", "list_recipes", "register_recipe"]
 
-Builder = Callable[[Scale], Any]
+Builder = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Recipe:
     name : str
         The name.
     builder : callable
-        Takes a :class:`Scale`, returns an unfitted estimator.
+        Takes a :class:`Scale`, returns an unfitted estimator. Further parameters are
+        options of the recipe and have defaults.
     rank : str
         Place in the competition, empty for systems without one.
     inputs : str
@@ -57,6 +57,11 @@ class Recipe:
     private: float | None
     source: str
     family: str
+
+    @property
+    def options(self) -> list[str]:
+        """Names of the parameters that the builder has beside the scale."""
+        return list(inspect.signature(self.builder).parameters)[1:]
 
 
 _RECIPES: dict[str, Recipe] = {}

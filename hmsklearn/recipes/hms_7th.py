@@ -173,6 +173,7 @@ def hms_7th(s: Scale) -> AveragingKLClassifier:
                         batch_size=16,
                         sampling="period",  # a random window of each stationary period
                         early_stopping=True,
+                        validation_fraction=s(0.1, 0.34),
                         validation_min_votes=10,
                         augment=[
                             ("horizontal_flip", {"p": 0.5}),
