@@ -38,7 +38,7 @@ def mkanna(s: Scale) -> RowPipeline:
                 fmin=0.5, fmax=20.0, n_freqs=s(64, 16), n_columns=s(256, 64)
             ),
             ChainMean("double_banana_16"),
-            *s([ImageResizer((128, 256))], []),
+            ImageResizer(s((128, 256), (64, 64))),
         ),
         lr=1e-3,
         max_epochs=s(10, 4),
