@@ -165,7 +165,13 @@ class VoteNet(PackedNet, Updates, Epochs, BatchSteps):
             jitter=self.jitter,
         )
         if self.channels_last:
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            # Not module.to(memory_format=...), which refuses the kernels of films
+            # that one branch of several may have.
+            for kernel in module.parameters():
+                if kernel.ndim == 4:
+                    kernel.data = kernel.data.contiguous(
+                        memory_format=torch.channels_last
+                    )
         self.module_ = module
         return self
 
