@@ -16,13 +16,14 @@ __all__ = ["Scale", "list_recipes", "make_recipe", "register_recipe"]
 # A file registers its recipe when it is imported; a new recipe is one line here.
 _FILES = (
     "consensus",
+    "cranjis_mcb",
     "eight_models",
     "hms_10th",
-    "mkanna",
-    "cranjis_mcb",
+    "hms_2nd",
     "hms_4th",
     "hms_6th",
     "hms_7th",
+    "mkanna",
 )
 for _file in _FILES:
     import_module(f"hmsklearn.recipes.{_file}")
