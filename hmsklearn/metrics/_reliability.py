@@ -25,7 +25,7 @@ def reliability_curve(
     *,
     groups: Any = None,
     kind: str = "classwise",
-    n_bins: int = 10,
+    n_bins: int = 15,
     strategy: str = "uniform",
     sample_weight: Any = None,
     min_votes: float | None = None,
@@ -47,7 +47,7 @@ def reliability_curve(
         Patient of each row, for the intervals. Without them there are none.
     kind : {"classwise", "top-label"}, default="classwise"
         See :func:`expected_calibration_error`.
-    n_bins : int, default=10
+    n_bins : int, default=15
         Number of bins.
     strategy : {"uniform", "quantile"}, default="uniform"
         Bins of equal width, or of equal weight of rows.

@@ -1,5 +1,6 @@
 """Calibration errors and reliability curves of soft labels."""
 
+from inspect import signature
 from itertools import pairwise
 
 import numpy as np
@@ -137,6 +138,17 @@ def test_quantile_bins_hold_equal_weight(calibrated):
     # Equal predictions stay together.
     flat = np.full((1500, 6), 1 / 6)
     assert (reliability_curve(votes, flat, strategy="quantile")["n_rows"] == 1500).all()
+
+
+def test_all_bin_alike_unless_told():
+    """A diagram shows the bins of the error that is told beside it."""
+    functions = (expected_calibration_error, calibration_report, reliability_curve)
+    for name in ("n_bins", "strategy"):
+        defaults = {signature(each).parameters[name].default for each in functions}
+        assert len(defaults) == 1, name
+    votes, proba = [[1, 2], [2, 1]], [[0.3, 0.7], [0.6, 0.4]]
+    curve = reliability_curve(votes, proba, classes="infer")
+    np.testing.assert_allclose(curve["right"] - curve["left"], 1 / 15)
 
 
 def test_report_tells_faults_from_chance(calibrated):
