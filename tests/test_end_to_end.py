@@ -62,7 +62,7 @@ def check_pictures(out):
         assert picture[..., :3].std() > 0.05  # not an empty sheet
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=180)
 def test_quickstart_on_simulated_files(quickstart, tmp_path, capsys):
     scores = quickstart.main(["--out", str(tmp_path), "--patients", "24"])
     assert set(scores) == {"uniform", "class mean", "mel", "raw", "stack"}

@@ -40,7 +40,7 @@ def check_table(path, root, scores):
         assert kl_divergence(votes, proba) == pytest.approx(scores[name])
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=160)
 def test_each_family_is_below_half_of_the_class_mean(
     four_families, tmp_path, capsys, monkeypatch
 ):

@@ -38,7 +38,7 @@ STEPS = [
     "imaging.WindowUnion([('long', preprocessing.CentreCrop(n_times=900)), "
     "('short', preprocessing.CentreCrop(n_times=500))])",
     "spectrogram.HostSpectrogramizer()",
-    "spectrogram.MelSpectrogramizer(hop_length=10)",
+    "spectrogram.MelSpectrogramizer(hop_length=30)",
     "spectrogram.MultitaperSpectrogramizer()",
     "spectrogram.STFTSpectrogramizer(n_fft=256, hop_length=40)",
     "spectrogram.WaveletScalogramizer(fmin=4.0, n_freqs=8, n_columns=50)",
@@ -80,6 +80,7 @@ SCRIPT = textwrap.dedent(
 )
 
 
+@pytest.mark.slow(seconds=60)
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="reads Linux's peak of memory"
 )

@@ -53,7 +53,9 @@ def _said(comment):
         return None
 
 
-@pytest.mark.parametrize("page", ["blending", "evaluation", "frontends", "multi_view"])
+@pytest.mark.parametrize(
+    "page", ["blending", "checks", "evaluation", "frontends", "multi_view"]
+)
 def test_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(page)

@@ -308,6 +308,7 @@ OWN_CLASS = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "refit"), [("2", True), ("2", False), ("1", True)])
 def test_a_class_of_a_script(first, refit, log, folder, tmp_path):
     """Workers know it by value only: the process that runs the script keeps it."""
