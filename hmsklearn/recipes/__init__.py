@@ -16,6 +16,7 @@ __all__ = ["Scale", "list_recipes", "make_recipe", "register_recipe"]
 # A file registers its recipe when it is imported; a new recipe is one line here.
 _FILES = (
     "consensus",
+    "hms_1st",
     "cranjis_mcb",
     "eight_models",
     "hms_10th",
@@ -24,6 +25,7 @@ _FILES = (
     "hms_6th",
     "hms_7th",
     "mkanna",
+    "seti",
 )
 for _file in _FILES:
     import_module(f"hmsklearn.recipes.{_file}")

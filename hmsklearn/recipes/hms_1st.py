@@ -1,0 +1,306 @@
+"""1st place: mel spectra, wavelets, superlets and samples, four authors' nets.
+
+Known from digests alone: images of mel spectra, of wavelets, of superlets and of
+samples for small and large backbones of timm, WaveNet and LSTM on the samples, all
+windows first and then those of many votes, pseudo-labels, a weighted average.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from hmsklearn.augmentation import CutMix, Mixup, TimeCutMix
+from hmsklearn.datasets import HMSReader
+from hmsklearn.ensemble import AveragingKLClassifier, KLBlender, StackingKLClassifier
+from hmsklearn.imaging import ImageResizer, ImageTiler, WaveformImager, WindowUnion
+from hmsklearn.neural import MultiViewClassifier, TimmClassifier, WaveformClassifier
+from hmsklearn.pipeline import RowPipeline
+from hmsklearn.preprocessing import (
+    AmplitudeScaler,
+    ButterworthFilter,
+    CentreCrop,
+    Decimator,
+    MontageTransformer,
+    NaNImputer,
+)
+from hmsklearn.recipes._registry import register_recipe
+from hmsklearn.recipes._scale import Scale
+from hmsklearn.semi_supervised import PseudoLabelClassifier
+from hmsklearn.spectrogram import MelSpectrogramizer, WaveletScalogramizer
+
+__all__ = ["hms_1st"]
+
+EIGHTEEN, SIXTEEN = "double_banana", "double_banana_16"
+
+
+# ------------------------------------------------------------------- images
+
+
+def mel(size: int, n_mels: int, hop_length: int) -> Pipeline:
+    """Make mel spectra of fifty seconds, and beside them of the central ten."""
+
+    def spectra(hop: int) -> MelSpectrogramizer:
+        return MelSpectrogramizer(n_mels=n_mels, hop_length=hop, fmin=0.5, fmax=40.0)
+
+    views = [
+        ("50", spectra(hop_length)),
+        ("10", make_pipeline(CentreCrop(10), spectra(hop_length // 5))),
+    ]
+    return make_pipeline(WindowUnion(views), ImageTiler((9, 2)), ImageResizer(size))
+
+
+def wavelets(size: int, n_freqs: int, hop_length: int) -> Pipeline:
+    """Make the magnitudes of Morlet wavelets of width 7, on top of each other."""
+    morlet = WaveletScalogramizer(
+        fmin=0.5,
+        fmax=40.0,
+        n_freqs=n_freqs,
+        n_cycles=11.755,
+        hop_length=hop_length,
+        output="linear",
+        exponent=1.0,
+    )
+    return make_pipeline(morlet, ImageTiler("column"), ImageResizer(size))
+
+
+def superlets(size: int, n_freqs: int, n_columns: int) -> Pipeline:
+    """Make superlets of order 1 to 16, and of these the middle half."""
+    superlet = WaveletScalogramizer(
+        freqs=np.linspace(0.5, 20.0, n_freqs).tolist(),
+        n_cycles=1.0,
+        order=(1, 16),
+        fractional=False,
+        n_columns=n_columns,
+        output="log1p",
+    )
+    return make_pipeline(
+        superlet,
+        # 512 of 1000 columns: a window that was shifted still fills them.
+        ImageTiler("planes", trim=round(0.244 * n_columns)),
+        ImageResizer((size // 16, size)),
+        ImageTiler("column"),
+    )
+
+
+def samples(size: int) -> Pipeline:
+    """Make an image of 10, 25 and 50 s, each derivation a band in each part."""
+
+    def part(seconds: float, height: int) -> Pipeline:
+        return make_pipeline(
+            CentreCrop(seconds), WaveformImager(1), ImageResizer((height, size))
+        )
+
+    third = size // 3
+    views = [
+        ("10", part(10, third)),
+        ("25", part(25, third)),
+        ("50", part(50, size - 2 * third)),
+    ]
+    return WindowUnion(views, join="height")
+
+
+# ----------------------------------------------------------------- training
+
+
+def of_signals(montage: str, *, band: bool = False) -> list[tuple[str, Any]]:
+    """Make the augmentations of the signals: flips, shifts and, for samples, bands."""
+    steps: list[tuple[str, Any]] = [
+        ("left_right_mirror", {"montage": montage, "p": 0.5}),
+        ("polarity_flip", {"p": 0.5}),
+        ("time_shift", {"max_shift": 1000, "p": 0.5}),
+    ]
+    bands = {"low": (0.0, 1.0), "high": (30.0, 40.0), "n_channels": None, "p": 0.2}
+    return [*steps, ("random_band_pass", bands)] if band else steps
+
+
+def of_images(s: Scale) -> list[tuple[str, Any]]:
+    """Make the augmentations of the images: masks, mixup or cutmix."""
+    masks = {"size_x": s((10, 20), (1, 3)), "size_y": s(8, 1), "fill": "mean"}
+    either = [Mixup(p=1.0, after_frontend=True), CutMix(p=1.0)]
+    return [
+        ("xy_masking", {**masks, "p": 0.5}),
+        ("one_of", {"augmentations": either, "p": 0.5}),
+    ]
+
+
+def of_waves(montage: str) -> list[tuple[str, Any]]:
+    """Make the augmentations of the nets that see no image."""
+    either = [Mixup(p=1.0), TimeCutMix(p=1.0)]
+    return [
+        *of_signals(montage, band=True),
+        ("time_mask", {"p": 0.5}),
+        ("one_of", {"augmentations": either, "p": 0.5}),
+    ]
+
+
+@register_recipe(
+    "hms_1st",
+    rank="1",
+    inputs="mel spectra, wavelets, superlets and samples of 50, 25 and 10 s",
+    nets="EfficientNet, MaxViT, ConvNeXt, Swin, InceptionNeXt, WaveNet, LSTM",
+    private=0.272332,
+    source="https://www.kaggle.com/competitions/"
+    "hms-harmful-brain-activity-classification/discussion/492560",
+    family="ensembles",
+)
+def hms_1st(s: Scale) -> StackingKLClassifier:
+    """Stack nets on five kinds of input, one of them with pseudo-labels."""
+    seeds = count()
+
+    # Backbones and their sizes as published for wavelets, superlets and samples; for
+    # mel spectra only the families are, and the sizes are ours.
+    efficientnet = TimmClassifier(s("tf_efficientnet_b2", "test_efficientnet"))
+    maxvit_tiny = TimmClassifier(s("maxvit_tiny_tf_512", "test_maxvit"))
+    maxvit_base = TimmClassifier(s("maxvit_base_tf_512", "test_maxvit"))
+    convnext = TimmClassifier(s("convnext_atto", "test_convnext"))
+    inception = TimmClassifier(s("inception_next_tiny", "test_convnext2"))
+    swin = TimmClassifier(
+        "swinv2_tiny_window16_256",
+        backbone_params=s(
+            None,
+            {
+                "img_size": 64,
+                "window_size": 4,
+                "embed_dim": 16,
+                "depths": (1, 1, 1),
+                "num_heads": (1, 2, 4),
+            },
+        ),
+    )
+    images = {
+        "mel": mel(s(512, 64), s(128, 16), s(39, 320)),
+        "mel_256": mel(s(256, 64), s(128, 16), s(39, 320)),
+        "wavelets": wavelets(s(512, 64), s(40, 8), s(16, 160)),
+        "superlets": superlets(s(256, 64), s(32, 8), s(1000, 100)),
+        "samples": samples(s(512, 64)),
+    }
+
+    def stages(lr: float) -> dict[str, Any]:
+        return {
+            "lr": 1e-3,
+            "stages": [
+                {"max_epochs": s(5, 1)},
+                {"max_epochs": s(15, 1), "min_votes": 10, "lr": lr},
+            ],
+            "sampling": "eeg",
+            "target": "eeg_votes",  # votes about all windows of an EEG
+        }
+
+    def rows_to(net: Any, montage: str, band: Any = (0.5, 40.0)) -> RowPipeline:
+        return RowPipeline(
+            [
+                ("read", HMSReader()),
+                ("impute", NaNImputer()),
+                ("montage", MontageTransformer(montage)),
+                ("clip", AmplitudeScaler(clip=1024.0, scale=32.0)),
+                ("filter", ButterworthFilter(*band)),
+                ("net", net),
+            ]
+        )
+
+    def trained(net: Any, **training: Any) -> Any:
+        return clone(net).set_params(
+            batch_size=s(32, 8), random_state=s.seed(next(seeds)), **training
+        )
+
+    def on_image(
+        net: TimmClassifier, image: str, *, optimizer: str = "adan", band: Any = None
+    ) -> RowPipeline:
+        montage = SIXTEEN if image == "superlets" else EIGHTEEN
+        net = trained(
+            net,
+            frontend=images[image],
+            optimizer=optimizer,
+            augment=[
+                *of_signals(montage, band=image == "samples"),
+                *of_images(s),
+            ],
+            **stages(1e-4 if image == "superlets" else 1e-3),
+        )
+        return rows_to(net, montage, band or (0.5, 40.0))
+
+    def mixed_up_to(image: str) -> list[tuple[str, Any]]:
+        return [*of_signals(image), *of_images(s)]
+
+    def two_inputs() -> RowPipeline:
+        net = MultiViewClassifier(
+            [
+                (
+                    "wavelets",
+                    clone(maxvit_base).set_params(frontend=images["wavelets"]),
+                ),
+                ("samples", clone(convnext).set_params(frontend=images["samples"])),
+            ],
+            aux=False,
+            optimizer="adan",
+            augment=mixed_up_to(EIGHTEEN),
+            **stages(1e-3),
+        )
+        return rows_to(trained(net), EIGHTEEN)
+
+    def on_waves(net: WaveformClassifier) -> RowPipeline:
+        net = trained(net, augment=of_waves(SIXTEEN), **stages(1e-4))
+        return rows_to(net, SIXTEEN)
+
+    wavenet = WaveformClassifier(
+        "wavenet",
+        architecture_params={
+            "group_size": 4,  # the derivations of a chain
+            **s({}, {"widths": (4, 8), "n_dilations": (4, 2)}),
+        },
+        frontend=Decimator(s(5, 20), method="mean"),
+    )
+    lstm = WaveformClassifier(
+        "lstm",
+        architecture_params=s({}, {"width": 8, "hidden_size": 8, "stride": 40}),
+        frontend=CentreCrop(10),
+    )
+
+    def several(make: Any, n: int) -> AveragingKLClassifier:
+        members = [(f"seed{number}", make()) for number in range(s(n, 1))]
+        return AveragingKLClassifier(members)
+
+    def student() -> RowPipeline:
+        net = trained(
+            swin,
+            frontend=images["superlets"],
+            optimizer="adan",
+            augment=[*of_signals(SIXTEEN), *of_images(s)],
+            lr=1e-3,
+            max_epochs=s(15, 1),
+        )
+        return rows_to(net, SIXTEEN)
+
+    return StackingKLClassifier(
+        [
+            ("mel_efficientnet", on_image(efficientnet, "mel", optimizer="adamw")),
+            ("mel_maxvit", on_image(maxvit_tiny, "mel", optimizer="adamw")),
+            ("mel_convnext", on_image(convnext, "mel", optimizer="adamw")),
+            ("mel_swin", on_image(swin, "mel_256", optimizer="adamw")),
+            ("wavelets", several(lambda: on_image(maxvit_base, "wavelets"), 4)),
+            ("wavelets_samples", several(two_inputs, 4)),
+            ("superlets", on_image(swin, "superlets")),
+            ("samples", several(lambda: on_image(convnext, "samples"), 4)),
+            ("samples_inception", on_image(inception, "samples")),
+            ("wavenet", on_waves(wavenet)),
+            ("lstm", on_waves(lstm)),
+            (
+                "pseudo",
+                PseudoLabelClassifier(
+                    student(),
+                    teachers=[
+                        ("wavelets", on_image(maxvit_base, "wavelets")),
+                        ("superlets", on_image(swin, "superlets")),
+                    ],
+                    teacher_cv="all",
+                ),
+            ),
+        ],
+        final_estimator=KLBlender(temperature=True, alpha="cv"),
+        cv=s(5, 2),
+    )
