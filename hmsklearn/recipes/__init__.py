@@ -22,6 +22,7 @@ _FILES = (
     "hms_10th",
     "hms_2nd",
     "hms_4th",
+    "hms_5th",
     "hms_6th",
     "hms_7th",
     "mkanna",

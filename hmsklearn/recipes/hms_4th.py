@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from hmsklearn.datasets import HMSReader
 from hmsklearn.ensemble import (
@@ -573,9 +572,7 @@ def hms_4th(s: Scale) -> StackingKLClassifier:
         ],
         # A linear layer from the logits of all nets to those of the classes. How
         # strongly its weights are held back is ours.
-        final_estimator=SoftLabelClassifier(
-            make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
-        ),
+        final_estimator=SoftLabelClassifier(LogisticRegression(C=1.0, max_iter=1000)),
         # Which classes is published; by how much is ours.
         upsample={"Seizure": 2.0, "LRDA": 2.0, "GRDA": 2.0},
         cv=s(5, 2),
