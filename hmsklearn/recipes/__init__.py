@@ -21,6 +21,7 @@ _FILES = (
     "eight_models",
     "hms_10th",
     "hms_2nd",
+    "hms_3rd",
     "hms_4th",
     "hms_5th",
     "hms_6th",
