@@ -119,6 +119,7 @@ NAMES = {
         "fuse",
         "unfuse",
     ],
+    "pipeline": ["RowPipeline"],
     "preprocessing": [
         "AmplitudeScaler",
         "ButterworthFilter",
@@ -129,6 +130,7 @@ NAMES = {
         "NaNImputer",
         "RobustChannelScaler",
     ],
+    "recipes": ["Scale", "list_recipes", "make_recipe", "register_recipe"],
     "semi_supervised": [
         "PseudoLabelClassifier",
         "SHOTClassifier",

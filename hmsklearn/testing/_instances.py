@@ -232,6 +232,18 @@ CASES: tuple[CheckCase, ...] = (
     CheckCase(
         "datasets.SETIReader", lambda: {"channels": "all"}, kind="cadences", shape=None
     ),
+    CheckCase(
+        "pipeline.RowPipeline",
+        lambda: {
+            "steps": [
+                ("decimate", Decimator(2)),
+                ("net", ChannelPowerClassifier()),
+            ]
+        },
+        shape=(4, 50),
+        adapted_params={"net__classes": "infer"},
+        adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
+    ),
     CheckCase("preprocessing.MontageTransformer", shape=(20, 100)),
     CheckCase(
         "preprocessing.MontageTransformer",
