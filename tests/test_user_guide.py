@@ -12,6 +12,7 @@ from sklearn.base import clone
 from hmsklearn.nets import get_net, list_nets
 from hmsklearn.neural import BaseNeuralClassifier, MultiViewClassifier
 from hmsklearn.neural import WaveformClassifier as Waveform
+from hmsklearn.recipes import _registry
 
 GUIDE = Path(__file__).parents[1] / "docs" / "user_guide"
 
@@ -54,10 +55,12 @@ def _said(comment):
 
 
 @pytest.mark.parametrize(
-    "page", ["blending", "checks", "evaluation", "frontends", "multi_view"]
+    "page", ["blending", "checks", "evaluation", "frontends", "multi_view", "recipes"]
 )
 def test_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # A page may register a recipe, which is nobody else's.
+    monkeypatch.setattr(_registry, "_RECIPES", dict(_registry._RECIPES))
     assert run(page)
 
 
