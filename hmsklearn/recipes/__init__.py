@@ -26,6 +26,7 @@ _FILES = (
     "hms_5th",
     "hms_6th",
     "hms_7th",
+    "hms_8th",
     "mkanna",
     "seti",
 )
