@@ -46,6 +46,7 @@ CASES = {
     "random_band_pass": ({}, SIGNALS),
     "random_nan_blocks": ({}, SIGNALS),
     "random_resized_crop": ({}, IMAGES),
+    "sine_needle": ({"period": (4, 20), "swing": (1, 4), "drift": (0, 9)}, IMAGES),
     "time_cut_mix": ({"alpha": 1.0}, SIGNALS),
     "time_mask": ({"size": (2, 20)}, SIGNALS),
     "time_reverse": ({}, SIGNALS),
@@ -58,6 +59,11 @@ CASES = {
 # Further forms of the same classes.
 MORE = {
     "channel_drop of images": ("channel_drop", {"after_frontend": True}, PLANES),
+    "channel_drop of a stack": (
+        "channel_drop",
+        {"n_channels": 2, "stacked": 4, "after_frontend": True},
+        IMAGES,
+    ),
     "frequency_dropout of signals": (
         "frequency_dropout",
         {"size": (1, 4), "after_frontend": False},

@@ -144,6 +144,25 @@ def test_channel_drop_of_planes():
     assert ((out == -3).all(axis=(2, 3)).sum(axis=1) == 2).all()
 
 
+def test_channel_drop_of_stacked_channels():
+    # Five channels of three rows each, in two planes.
+    drop = ChannelDrop(2, stacked=5, after_frontend=True, p=1.0, random_state=0)
+    x = np.random.default_rng(0).uniform(1, 2, (40, 2, 15, 4)).astype(np.float32)
+    out = drop(x)
+    blank = (out == 0).reshape(40, 2, 5, 3, 4)
+    assert (blank == blank[:, :1, :, :1, :1]).all()
+    channels = blank[:, 0, :, 0, 0]
+    assert (channels.sum(axis=1) == 2).all()
+    assert channels.any(axis=0).all()
+    assert np.array_equal(out[out != 0], x[out != 0])
+
+
+@pytest.mark.parametrize("shape", [(2, 15, 4), (2, 3, 16, 4)])
+def test_stack_that_is_none(shape):
+    with pytest.raises(ValueError, match=r"no images of stacked=5 channels"):
+        ChannelDrop(2, stacked=5)(np.ones(shape))
+
+
 def test_nan_blocks():
     blocks = RandomNaNBlocks(1, (2, 3), size=(5, 9), p=1.0, random_state=0)
     out = blocks(np.ones((60, 6, 50)))
