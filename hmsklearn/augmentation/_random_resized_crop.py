@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import grid_sample
 
 from hmsklearn.augmentation._base import BaseAugmentation
 from hmsklearn.augmentation._checks import check_range
@@ -141,11 +141,30 @@ class RandomResizedCrop(BaseAugmentation):
         # The channels of a signal are planes of one row.
         height = 1 if x.ndim == 3 else x.shape[-2]
         flat = wide.reshape(len(x), -1, height, x.shape[-1])
-        theta = torch.cat(
-            [torch.diag_embed(params["size"]), params["place"][:, :, None]], dim=2
-        ).to(wide.dtype)
-        grid = affine_grid(theta, list(flat.shape), align_corners=False)
+        size, place = (params[name].to(wide.dtype) for name in ("size", "place"))
+        grid = _grid(size, place, height, x.shape[-1])
         # Padding with zeros would fade out the outer half of each border pixel.
         out = grid_sample(flat, grid, padding_mode="border", align_corners=False)
         outside = (grid.abs() > 1).any(dim=-1)
         return out.masked_fill(outside[:, None], 0).reshape(x.shape)
+
+
+def _grid(
+    size: torch.Tensor, place: torch.Tensor, height: int, width: int
+) -> torch.Tensor:
+    """Lay out where each pixel is read, width before height, in half images."""
+    # torch's affine_grid makes a GPU wait where there is one row.
+    across, down = (
+        (2 * torch.arange(n, dtype=size.dtype, device=size.device) + 1) / n - 1
+        for n in (width, height)
+    )
+    across = across * size[:, :1] + place[:, :1]
+    down = down * size[:, 1:] + place[:, 1:]
+    n = len(size)
+    return torch.stack(
+        [
+            across[:, None].expand(n, height, width),
+            down[:, :, None].expand(n, height, width),
+        ],
+        dim=-1,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -267,7 +268,12 @@ class BatchSteps(NeuralNet):
         """
         if self.reader_ is None:
             return torch.softmax(logits.double(), dim=1)
-        return self.reader_.probabilities(logits)
+        reader = self.reader_
+        learned = [*reader.parameters(), *reader.buffers()]
+        if any(one.device != logits.device for one in learned):
+            # What a loss has learned stays on the CPU once it is trained.
+            reader = copy.deepcopy(reader).to(logits.device)
+        return reader.probabilities(logits)
 
     def weight_of_aux(self, name: str) -> float:
         """Weight of an auxiliary head's loss.

@@ -119,6 +119,15 @@ def seconds(run, device):
     return time.perf_counter() - start
 
 
+def gigabytes(run, device):
+    """Result of a call, and the most memory that it has held on the GPU."""
+    if device == "cpu":
+        return run(), float("nan")
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    return run(), torch.cuda.max_memory_allocated(device) / 1e9
+
+
 def fractions(n):
     counts = np.random.default_rng(0).multinomial(7, np.ones(N_CLASSES) / 6, size=n)
     return (counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -128,7 +137,7 @@ def training(case, device, repeats, n_epochs):
     """Time one net; return a line of the table.
 
     What an epoch takes is the time of a longer training less that of a shorter one:
-    building the net is no part of it.
+    building the net is no part of it. Memory is what tensors take at most.
     """
     rng = np.random.default_rng(0)
     X = rng.standard_normal((case.n_windows, *case.shape), dtype=np.float32)
@@ -161,7 +170,9 @@ def training(case, device, repeats, n_epochs):
         )
         return np.array(history)[:, 0]
 
-    losses = ours(1), theirs(1)
+    losses, held = zip(
+        *(gigabytes(partial(run, 1), device) for run in (ours, theirs)), strict=True
+    )
     difference = float(np.abs(losses[0] - losses[1]).max())
     turns, busy = [], Utilization(device)
     with busy:
@@ -180,7 +191,8 @@ def training(case, device, repeats, n_epochs):
     ]
     return (
         f"{case.name:<22} {per_second[0]:>12.1f} {per_second[1]:>12.1f} "
-        f"{per_second[0] / per_second[1]:>8.3g}x {busy!s:>6} {difference:>12.1e}"
+        f"{per_second[0] / per_second[1]:>8.3g}x {busy!s:>6} {held[0]:>6.1f} "
+        f"{held[1]:>8.1f} {difference:>12.1e}"
     )
 
 
@@ -240,7 +252,7 @@ def main(arguments=None):
     print(f"{where}, torch {torch.__version__}, median of {repeats} turns")
     print(
         f"{'windows/s':<22} {'hmsklearn':>12} {'by hand':>12} {'ratio':>9} {'GPU':>6} "
-        f"{'loss differs':>12}"
+        f"{'GB':>6} {'by hand':>8} {'loss differs':>12}"
     )
     for case in SMOKE if chosen.smoke else CASES:
         if chosen.only and not any(part in case.name for part in chosen.only):

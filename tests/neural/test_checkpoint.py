@@ -167,6 +167,44 @@ TRAININGS = {
 }
 
 
+@pytest.mark.gpu
+class TestResumeOnAGpu:
+    @pytest.mark.parametrize("amp", ["bf16", "fp16", None])
+    @pytest.mark.parametrize("name", TRAININGS)
+    def test_same_result(self, make, data, tmp_path, name, amp):
+        fit_params = {"groups": data.groups, "eeg_id": EEG}
+        params = {**TRAININGS[name], "device": "cuda", "amp": amp}
+        whole = make(**params, checkpoint=tmp_path / "whole")
+        whole.fit(data.X, data.votes, **fit_params)
+        cut = make(**params, checkpoint=tmp_path / "cut", callbacks=[Stop(3)])
+        with pytest.raises(Crash):
+            cut.fit(data.X, data.votes, **fit_params)
+        resumed = make(**params, checkpoint=tmp_path / "cut", resume=True)
+        # The state of the process does not matter.
+        torch.rand(7, device="cuda")
+        resumed.fit(data.X, data.votes, **fit_params)
+        # Other dropout, order or moments would differ by a hundred times as much.
+        np.testing.assert_allclose(
+            resumed.predict_proba(data.X), whole.predict_proba(data.X), atol=1e-4
+        )
+        np.testing.assert_allclose(
+            resumed.history_["train_loss"], whole.history_["train_loss"], rtol=1e-4
+        )
+        assert resumed.best_epoch_ == whole.best_epoch_
+
+    @pytest.mark.parametrize("devices", [("cuda", "cpu"), ("cpu", "cuda")])
+    def test_goes_on_elsewhere(self, make, data, devices):
+        first, second = devices
+        with pytest.raises(Crash):
+            make(device=first, ema=0.9, callbacks=[Stop(3)]).fit(data.X, data.votes)
+        steps = Steps()
+        clf = make(device=second, ema=0.9, resume=True, callbacks=[steps])
+        clf.fit(data.X, data.votes)
+        assert steps.n_ == 3 * 6  # epochs 3, 4 and 5
+        assert clf.device_ == second
+        assert np.isfinite(clf.predict_proba(data.X)).all()
+
+
 class TestResume:
     @pytest.mark.parametrize("name", TRAININGS)
     def test_same_result_bit_for_bit(self, make, data, tmp_path, name):

@@ -173,3 +173,22 @@ def test_loss_that_reads_predictions(data):
         torch.from_numpy(clf.predict_logits(data.X))
     ).numpy()
     assert clf.predict_proba(data.X) == pytest.approx(expected, abs=1e-12)
+
+
+class TemperedByClass(Tempered):
+    """The same with a temperature for each class."""
+
+    def __init__(self):
+        super().__init__()
+        self.log_t = nn.Parameter(torch.zeros(6))
+
+
+def test_probabilities_where_the_logits_are(data):
+    """On a GPU what was learned stays on the CPU, and logits need not."""
+    clf = make(loss=TemperedByClass).fit(data.X, data.votes)
+    elsewhere = torch.zeros(2, 6, device="meta")
+    assert clf.net_.probabilities(elsewhere).device.type == "meta"
+    assert clf.loss_.log_t.device.type == "cpu"
+    logits = torch.randn(2, 6)
+    expected = clf.loss_.probabilities(logits)
+    torch.testing.assert_close(clf.net_.probabilities(logits), expected)

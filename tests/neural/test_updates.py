@@ -363,7 +363,7 @@ class TestMachine:
         assert clf.net_.optimizer_ is optimizer
         assert {int(state["step"]) for state in optimizer.state.values()} == {12}
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+    @pytest.mark.gpu
     def test_to_the_gpu_and_back(self, data):
         clf = make(loss="dirichlet_multinomial").partial_fit(data.X, data.votes)
         optimizer = clf.net_.optimizer_

@@ -371,7 +371,16 @@ def test_tensor_passes_the_gradient(function, X):
 @calls
 @pytest.mark.gpu
 def test_cuda_is_array(function, X):
-    agree(function(torch.from_numpy(X).cuda()), function(X))
+    result, expected = function(torch.from_numpy(X).cuda()), function(X)
+    levels = getattr(function, "keywords", {}).get("levels", {})
+    if levels.get("output") == "log":
+        # A bin a millionth of the peak holds rounding, of which the logarithm makes
+        # per mille. It is compared as it was before the logarithm.
+        agree(result.exp(), np.exp(expected))
+        loud = expected > expected.max() + np.log(1e-5)
+        agree(result.cpu()[torch.from_numpy(loud)][None], expected[loud][None])
+    else:
+        agree(result, expected)
 
 
 @calls
