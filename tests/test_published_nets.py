@@ -774,7 +774,9 @@ def body_on_meta(entry):
     # Mixed precision is for the GPU that this machine may lack.
     clf = clone(entry.estimator).set_params(amp="auto", device="cpu")
     X = clf._check_X(zeros(entry.shape))
-    net = clf._new_net(X, SimpleNamespace(classes=np.arange(6)), "cpu")
+    net = clf._new_net(
+        X, SimpleNamespace(classes=np.arange(6), given={"y": None}, parts={}), "cpu"
+    )
     with torch.device("meta"):
         return net.factory(**net.factory_params)
 
@@ -918,7 +920,7 @@ def test_exponent_of_the_pooling(solution, exponent, learns):
     clf.set_params(backbone="test_efficientnet", attention=None, stem=None)
     net = clf._new_net(
         np.zeros((1, 3, 64, 64), np.float32),
-        SimpleNamespace(classes=np.arange(6)),
+        SimpleNamespace(classes=np.arange(6), given={"y": None}, parts={}),
         "cpu",
     )
     body = net.factory(**net.factory_params)

@@ -71,8 +71,12 @@ def _behind(clf, X):
 def meta_body(pipe, X):
     """The net at its size on torch's meta device: shapes without numbers."""
     clf = clone(pipe.steps[-1][1]).set_params(amp="auto", device="cpu")
+    if getattr(clf, "pretrain", False):  # which changes weights and no shape
+        clf.set_params(pretrain=False)
     X = clf._check_X(X)
-    net = clf._new_net(X, SimpleNamespace(classes=np.arange(len(CLASSES))), "cpu")
+    classes = np.arange(len(CLASSES))
+    data = SimpleNamespace(classes=classes, given={"y": None}, parts={})
+    net = clf._new_net(X, data, "cpu")
     with torch.device("meta"):
         body = net.factory(**net.factory_params)
         if clf.head:
