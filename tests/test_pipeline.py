@@ -219,6 +219,7 @@ def steps():
 
 
 @pytest.mark.filterwarnings("ignore:.*is larger than the data")
+@pytest.mark.filterwarnings("ignore:.*no window to train on has a vote")
 def test_nets_draw_windows_of_eegs(hms_root):
     train = load_hms(hms_root)
     X, y, groups = train.data, train.target, train.groups

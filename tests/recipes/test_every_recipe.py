@@ -22,7 +22,10 @@ HMS = [name for name in ALL if name != "seti"]  # which has a task of its own
 
 # Few windows make small batches, and scikit-learn's pipelines say that they are slow
 # to tell what they are.
-pytestmark = [pytest.mark.filterwarnings("ignore:.*is larger than the data")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*is larger than the data"),
+    pytest.mark.filterwarnings("ignore:.*no window to train on has a vote"),
+]
 
 
 def nets_of(estimator):
