@@ -29,6 +29,7 @@ from hmsklearn.augmentation._registry import (
     create_augmentation,
     list_augmentations,
 )
+from hmsklearn.augmentation._sine_needle import SineNeedle
 from hmsklearn.augmentation._time_cut_mix import TimeCutMix
 from hmsklearn.augmentation._time_mask import TimeMask
 from hmsklearn.augmentation._time_reverse import TimeReverse
@@ -64,6 +65,7 @@ __all__ = [
     "RandomBandPass",
     "RandomNaNBlocks",
     "RandomResizedCrop",
+    "SineNeedle",
     "TimeCutMix",
     "TimeMask",
     "TimeReverse",

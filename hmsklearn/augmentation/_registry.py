@@ -29,6 +29,7 @@ from hmsklearn.augmentation._polarity_flip import PolarityFlip
 from hmsklearn.augmentation._random_band_pass import RandomBandPass
 from hmsklearn.augmentation._random_nan_blocks import RandomNaNBlocks
 from hmsklearn.augmentation._random_resized_crop import RandomResizedCrop
+from hmsklearn.augmentation._sine_needle import SineNeedle
 from hmsklearn.augmentation._time_cut_mix import TimeCutMix
 from hmsklearn.augmentation._time_mask import TimeMask
 from hmsklearn.augmentation._time_reverse import TimeReverse
@@ -64,6 +65,7 @@ AUGMENTATIONS: dict[str, type[BaseAugmentation]] = {
     "random_band_pass": RandomBandPass,
     "random_nan_blocks": RandomNaNBlocks,
     "random_resized_crop": RandomResizedCrop,
+    "sine_needle": SineNeedle,
     "time_cut_mix": TimeCutMix,
     "time_mask": TimeMask,
     "time_reverse": TimeReverse,

@@ -103,6 +103,9 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
         have not been trained on its patient. ``"all"`` fits each teacher once, on all
         labelled rows. None stands for ``GroupKFold(5)`` of the rows of `X`, and for
         ``"all"``, with a warning, where patients are not known.
+    find_unlabeled : callable, default=None
+        Function of `X` that gives the rows that nobody has rated, where ``fit`` gets no
+        `X_unlabeled`: the test rows of the same folder, for instance.
     classes : "hms", "infer", None or sequence of labels, default="hms"
         Labels in column order, see :func:`hmsklearn.votes.resolve_classes`.
     store_teachers : bool, default=True
@@ -227,6 +230,7 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
         rejected: str = "drop",
         n_iter: int = 1,
         teacher_cv: Any = None,
+        find_unlabeled: Callable[[Any], Any] | None = None,
         classes: str | Sequence[Any] | None = "hms",
         store_teachers: bool = True,
         random_state: Any = None,
@@ -247,6 +251,7 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
         self.rejected = rejected
         self.n_iter = n_iter
         self.teacher_cv = teacher_cv
+        self.find_unlabeled = find_unlabeled
         self.classes = classes
         self.store_teachers = store_teachers
         self.random_state = random_state
@@ -318,8 +323,9 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
             Number of votes behind each row, where `y` does not tell.
         X_unlabeled : array-like, DataFrame, list or WindowViews, optional
             Rows that nobody has rated, such as the test windows, of the same kind as
-            `X`. Pipelines and cross-validation hand it on as it is, unless it has as
-            many rows as `X`, which scikit-learn takes for one entry a row.
+            `X`; those of `find_unlabeled` by default. Pipelines and cross-validation
+            hand it on as it is, unless it has as many rows as `X`, which scikit-learn
+            takes for one entry a row.
         groups_unlabeled : array-like of shape (n_unlabeled,), optional
             Their patients. Without them, the column ``patient_id``; without that, they
             count as patients whom no teacher has seen.
@@ -356,6 +362,8 @@ class PseudoLabelClassifier(PredictionsOfEstimator, BaseComposition):
         weight = check_weight(sample_weight, n_rows, name)
         if weight is not None and weight.sum() == 0:
             raise ValueError(f"{name}: sample_weight is zero in every row.")
+        if X_unlabeled is None and self.find_unlabeled is not None:
+            X_unlabeled = self.find_unlabeled(X)
         material = prepare_material(
             X,
             votes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,9 @@ class SHOTClassifier(PredictionsOfEstimator, BaseEstimator):
         Weight decay.
     adapt_input_norm : bool, default=False
         Whether to normalise by mean and deviation of the new windows first.
+    find_target : callable, default=None
+        Function of `X` that gives the windows to adapt to, where ``fit`` gets no
+        `X_target`: the test rows of the same folder, for instance.
     random_state : int, RandomState instance or None, default=None
         Seed of the order of the batches and of dropout.
     verbose : int, default=0
@@ -159,6 +162,7 @@ class SHOTClassifier(PredictionsOfEstimator, BaseEstimator):
         lr: float = 1e-3,
         weight_decay: float = 1e-3,
         adapt_input_norm: bool = False,
+        find_target: Callable[[Any], Any] | None = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -175,6 +179,7 @@ class SHOTClassifier(PredictionsOfEstimator, BaseEstimator):
         self.lr = lr
         self.weight_decay = weight_decay
         self.adapt_input_norm = adapt_input_norm
+        self.find_target = find_target
         self.random_state = random_state
         self.verbose = verbose
 
@@ -200,8 +205,8 @@ class SHOTClassifier(PredictionsOfEstimator, BaseEstimator):
         groups : array-like of shape (n,), optional
             Patient of each window, for the estimator.
         X_target : array-like, DataFrame, list or WindowViews, optional
-            Unlabelled windows to adapt to. Without them the estimator is as it was
-            trained, until ``adapt`` is called.
+            Unlabelled windows to adapt to, by default those of `find_target`. Without
+            either the estimator is as it was trained, until ``adapt`` is called.
         **fit_params : dict
             Further parameters of the estimator's ``fit``.
 
@@ -224,6 +229,8 @@ class SHOTClassifier(PredictionsOfEstimator, BaseEstimator):
             # Its clone is itself, and the caller may go on to train it.
             fitted = copy.deepcopy(fitted)
         self._start_from(fitted)
+        if X_target is None and self.find_target is not None:
+            X_target = self.find_target(X)
         return self if X_target is None else self.adapt(X_target)
 
     def adapt(self, X_target: Any) -> SHOTClassifier:
