@@ -27,6 +27,7 @@ _FILES = (
     "hms_6th",
     "hms_7th",
     "hms_8th",
+    "hms_9th",
     "mkanna",
     "seti",
 )
