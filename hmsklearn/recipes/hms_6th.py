@@ -166,8 +166,8 @@ def hms_6th(s: Scale) -> AveragingKLClassifier:
                 "views": ["spec", "eeg_spec"],
             },
         ),
-        # Columns of samples are blanked: of ten seconds one of the ten of every second
-        # derivation, of fifty a two-hundredth as much as is here made of one column.
+        # Columns of samples are blanked, up to sixteen of the 160 of ten seconds. Of
+        # fifty seconds as much is blanked as by the authors, whose columns are shorter.
         ("xy_masking", blanked("raw_10s", n_columns=(0, 16), width=s(3, 1))),
         ("xy_masking", blanked("raw_50s", n_columns=(0, 2), width=1)),
     ]
@@ -179,7 +179,12 @@ def hms_6th(s: Scale) -> AveragingKLClassifier:
     ) -> TestTimeAugmenter:
         images = images_of(version, s(sizes, (64, 64, 64, 64)))
         branches = [
-            (name, clone(backbone).set_params(frontend=image))
+            (
+                name,
+                clone(backbone).set_params(
+                    frontend=image, random_state=s.seed(next(seeds))
+                ),
+            )
             for (name, image), backbone in zip(images, backbones, strict=True)
         ]
         net = MultiViewClassifier(
