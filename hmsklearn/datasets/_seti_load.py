@@ -150,7 +150,7 @@ def _read_target(table: pd.DataFrame, path: Path) -> np.ndarray:
     bad = np.flatnonzero(~column.isin([0, 1]))
     if bad.size:
         raise ValueError(
-            f"load_seti: {path} has the target {column.iloc[bad[0]]!r} in row "
+            f"load_seti: {path} has the target {column.iloc[bad[0]]!s} in row "
             f"{bad[0]} ({bad.size} such rows). It must be 0 or 1."
         )
     return column.to_numpy(dtype=np.int64)
