@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from hmsklearn.neural import BaseNeuralClassifier
@@ -38,7 +38,16 @@ def pipelines_of(estimator):
 
 def _text(estimator):
     params = estimator.get_params(deep=True)
-    return str({key: repr(value) for key, value in sorted(params.items())})
+    return str({key: _told(value) for key, value in sorted(params.items())})
+
+
+def _told(value):
+    """Like repr, but for estimators, whose own parameters are told beside them."""
+    if isinstance(value, BaseEstimator):
+        return type(value).__name__
+    if isinstance(value, (list, tuple)):
+        return [_told(each) for each in value]
+    return repr(value)
 
 
 def net_input(pipe, rows):
