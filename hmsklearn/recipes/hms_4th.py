@@ -133,10 +133,11 @@ OTHER_SIDE = [block * 20 + (i + 10) % 20 for block in range(2) for i in range(20
 
 # Panels of the organisers' spectrogram are planes like those of derivations; what they
 # show lies between the ends of a chain.
-ENDS = {"LL": "Fp1-O1", "LP": "Fp1-O1", "RL": "Fp2-O2", "RP": "Fp2-O2"}
 PANELS = tuple(
-    Derivation(f"panel {chain}", {ends[:3]: 1, ends[4:]: -1})
-    for chain, ends in ENDS.items()
+    Derivation(f"panel {chain}", ((front, 1.0), (back, -1.0)))
+    for chain, (front, back) in zip(
+        CHAINS, 2 * [("Fp1", "O1")] + 2 * [("Fp2", "O2")], strict=True
+    )
 )
 
 

@@ -248,14 +248,14 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
             architecture_params={
                 "backbone": s(backbone, "test_resnet"),
                 "n_steps": s(n_steps, 32),
-                **s({}, {"widths": (4, 16), "n_dilations": (4, 1)}),
+                **s({}, {"widths": (4, 8), "n_dilations": (3, 1)}),
                 **params,
             },
             weight_decay=1e-2,
             warmup=s(3, 0.1),
             min_lr=1e-6,
             clip_grad=0.1,
-            batch_size=s(32, 8),
+            batch_size=s(32, 16),
             augment=[
                 FEW_VOTERS,
                 mirror(),
@@ -285,12 +285,14 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
             {"backbone": maxxvit},
             {
                 "backbone": maxxvit,
-                "widths": (8, 16),
+                "kernels": (5, 9),
+                "kernel_maps": 2,
+                "widths": (4, 8),
                 "n_blocks": 1,
-                "image_size": (32, 64),
+                "image_size": (32, 32),
             },
         ),
-        "batch_size": s(16, 8),
+        "batch_size": 16,
         "weight_decay": 1e-9,
     }
     of_signals = [
@@ -300,10 +302,10 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
         mirror(),
         ("time_cut_mix", {"alpha": 1.0, "p": 0.5}),
     ]
-    neck = {"backbone": b0, "neck": maxxvit, **s({}, {"neck_size": (64, 64)})}
+    neck = {"backbone": b0, "neck": maxxvit, **s({}, {"neck_size": (32, 32)})}
     chain_maps = {
         "architecture_params": neck,
-        "batch_size": s(20, 8),
+        "batch_size": s(20, 16),
         "weight_decay": 2.25e-10,
     }
     masks = (
@@ -339,7 +341,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
     ]
     panel_maps = {
         "architecture_params": {**neck, "group_size": 1},
-        "batch_size": s(32, 8),
+        "batch_size": s(32, 16),
         "weight_decay": 2.25e-10,
     }
     signals = [
@@ -409,6 +411,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
         """Make a net that learns alone from all windows before it is joined."""
         return classifier(cls, net, lr=1e-3, max_epochs=s(50, 1), **params)
 
+    # Signals and spectra are of one view here, so that both see the same part of it.
     multi = RowPipeline(
         [
             (
@@ -421,8 +424,19 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
                                 HMSReader(view="spectrogram"), KAGGLE, *shrink
                             ),
                         ),
-                        ("wave", Pipeline(signals)),
-                        ("img", Pipeline(unfiltered)),
+                        (
+                            "eeg",
+                            Pipeline(
+                                [
+                                    *signals[:3],
+                                    (
+                                        "filter",
+                                        ButterworthFilter(0.5, 40.0, phase="causal"),
+                                    ),
+                                    *signals[4:],
+                                ]
+                            ),
+                        ),
                     ]
                 ),
             ),
@@ -460,12 +474,20 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
                             ),
                         ),
                     ],
+                    views={"wave": "eeg", "img": "eeg"},
                     pretrain=True,
                     aux=False,
                     head={"hidden": s(128, 16)},
-                    batch_size=s(16, 8),
+                    batch_size=16,
                     weight_decay=2.25e-10,
-                    augment=[FEW_VOTERS, ("mixup", {"alpha": 1.0, "p": 0.5})],
+                    augment=[
+                        FEW_VOTERS,
+                        mirror(
+                            montage=dict.fromkeys(("spec", "eeg"), "by_side_16"),
+                            panels={"spec": list(CHAINS)},
+                        ),
+                        ("mixup", {"alpha": 1.0, "p": 0.5}),
+                    ],
                     **two_stages(s((25, 30), (1, 1)), (5e-4, 2e-4), 8),
                 ),
             ),
@@ -512,7 +534,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
                 "drop_path_rate": s(0.2, 0.0),
             },
             backbone_lr={"neck": 5e-5},
-            batch_size=s(32, 8),
+            batch_size=s(32, 16),
         )
 
     tiles = kazumax(
@@ -524,7 +546,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
         pool="gem",
         drop_rate=0.1,
         drop_path_rate=s(0.2, 0.0),
-        batch_size=s(16, 8),
+        batch_size=16,
         accumulate=s(2, 1),
     )
 
@@ -547,7 +569,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
                         ema=0.999,
                         lr=s(2e-4, 1e-3),
                         max_epochs=s(20, 1),
-                        batch_size=s(16, 8),
+                        batch_size=16,
                         augment=[
                             (two_sides[0], {**two_sides[1], "p": 0.5}),
                             ("horizontal_flip", {"p": 0.5}),
@@ -601,7 +623,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
         ("kernels", five_parts(multi_kernel)),
         ("stft", five_parts(stft)),
         ("spec", spec),
-        ("multi", multi),
+        ("multi", five_parts(multi, "views__eeg__crop")),
         ("tiles", tiles),
         ("mean_maps", maps(1)),
         ("all_maps", maps(64)),
@@ -620,9 +642,9 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
                 (64, 64),
                 learning_rate_init=2e-4,
                 max_iter=200,
-                # Two hundred epochs, whatever the loss does.
+                # Two hundred epochs, whatever the loss does; two go uncounted.
                 tol=np.finfo(float).max,
-                n_iter_no_change=200,
+                n_iter_no_change=198,
                 random_state=s.seed(next(seeds)),
             ),
             repeats=s(20, 5),

@@ -28,7 +28,9 @@ def pipelines_of(estimator):
         if not isinstance(part.steps[-1][1], BaseNeuralClassifier):
             continue
         same = clone(part)
-        same.steps[-1][1].set_params(random_state=None)
+        net = same.steps[-1][1]
+        seeds = [key for key in net.get_params() if key.endswith("random_state")]
+        net.set_params(**dict.fromkeys(seeds))  # those of branches too
         text = _text(same)
         if text not in seen:
             seen.add(text)
