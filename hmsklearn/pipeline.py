@@ -96,6 +96,9 @@ class RowPipeline(Pipeline):
     >>> folder.cleanup()
     """
 
+    # What the rows tell may also be given, and is wanted wherever metadata is routed.
+    __metadata_request__fit = {"groups": True, "eeg_id": True}
+
     def __init__(
         self,
         steps: list[tuple[str, Any]],
@@ -170,6 +173,16 @@ class RowPipeline(Pipeline):
         super().fit(X, y, **params)
         self.n_rows_ = len(X) if hasattr(X, "__len__") else X.shape[0]
         return self
+
+    def get_metadata_routing(self) -> Any:
+        """Tell what ``fit`` takes for itself and for its steps.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing of the steps, and the pipeline's own requests.
+        """
+        return super().get_metadata_routing().add_self_request(self)
 
     def _kept(self, X: Any) -> np.ndarray | None:
         """Positions of the rows to learn from; None for all."""

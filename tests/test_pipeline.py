@@ -202,6 +202,15 @@ def test_metadata_routing(rows):
             listen(rows, sample_weight=np.arange(6.0))
 
 
+def test_requests():
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipe = RowPipeline([("a", Offsets()), ("net", Deaf())])
+        names = ["groups", "eeg_id", "sample_weight"]
+        assert pipe.get_metadata_routing().consumes("fit", names) == set(names[:2])
+        pipe.set_params(net=Listener().set_fit_request(sample_weight=True))
+        assert pipe.get_metadata_routing().consumes("fit", names) == set(names)
+
+
 def net(**params):
     return WaveformClassifier(
         architecture_params={"width": 8, "gru_hidden": 0, "n_blocks": 1},
