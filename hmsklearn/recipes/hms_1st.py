@@ -288,6 +288,7 @@ def hms_1st(s: Scale) -> StackingKLClassifier:
             optimizer="adan",
             lr=1e-3,
             max_epochs=s(15, 1),
+            sampling="eeg",
             **smoothed(augment, 0.01),
         )
         return PseudoLabelClassifier(
