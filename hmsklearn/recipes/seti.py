@@ -277,7 +277,7 @@ def fifth(s: Scale, nets: Nets) -> StackingKLClassifier:
     "NF-RegNet-B1, HRNet-W18",
     source="https://www.kaggle.com/c/seti-breakthrough-listen/discussion/266385 (1st; "
     "266397, 266403, 266396, 266394: 2nd to 5th), and a report of the 74th place",
-    family="seti",
+    family="other tasks",
 )
 def seti(s: Scale) -> AveragingKLClassifier:
     """Average the report's ensemble and what it tells of the first five places."""
