@@ -103,7 +103,8 @@ def test_sizes(member, full, two_rows):
 
 def test_eight_members_and_what_joins_them(full):
     recipe = make_recipe("hms_4th")
-    assert [member for member, _ in recipe.estimators] == list(full)
+    assert [member for member, _ in recipe.estimators] == list(SIZES)
+    assert set(full) == set(SIZES)
     assert len(full) == 8
     assert set(recipe.upsample) == {"Seizure", "LRDA", "GRDA"}
     assert min(recipe.upsample.values()) > 1
