@@ -30,6 +30,7 @@ NAMES = {
         "LeftRightMirror",
         "Mixup",
         "OneOf",
+        "SineNeedle",
         "WindowJitter",
         "XYMasking",
         "apply_all",
