@@ -48,8 +48,28 @@ DURATIONS = (300, 120, 30)
     source="a student team's report; eight models, ten folds",
     family="ensembles",
 )
-def eight_models(s: Scale) -> StackingKLClassifier:
-    """Weigh eight models over ten folds of patients."""
+def eight_models(s: Scale, missing: str = "filled") -> StackingKLClassifier:
+    """Weigh eight models over ten folds of patients.
+
+    `missing` is ``"filled"``, or ``"dropped"`` as the team had it: windows with missing
+    samples are not learned from. The rows then need their share of NaN in columns
+    ``eeg_nan_share`` and ``spectrogram_nan_share``.
+    """
+    if missing not in ("filled", "dropped"):
+        raise ValueError(
+            f"make_recipe: eight_models has no missing={missing!r}. Choose 'filled' or "
+            "'dropped'."
+        )
+    # Copies of a window, and of much the same one, are left out.
+    rows: dict[str, Any] = {"recipe": "lhwcv"}
+    if missing == "dropped":
+        for table in ("eeg", "spectrogram"):
+            rows[f"{table}_nan_share"] = f"{table}_nan_share"
+            rows[f"max_{table}_nan_share"] = 0.0
+
+    def rows_to(views: Any, net: Any) -> RowPipeline:
+        return RowPipeline([("views", views), ("net", net)], deduplicate=rows)
+
     v2 = s("tf_efficientnetv2_s", "test_efficientnet")
     b4 = s("efficientnet_b4", "test_resnet")
 
@@ -137,8 +157,3 @@ def eight_models(s: Scale) -> StackingKLClassifier:
     views = ViewUnion([("signal", differences()), ("image", kaggle_image())])
     members.append(("eegnet_v2", rows_to(views, both)))
     return StackingKLClassifier(members, final_estimator=KLBlender(), cv=s(10, 2))
-
-
-def rows_to(views: Any, net: Any) -> RowPipeline:
-    """Put a net behind what it sees; copies of windows are left out."""
-    return RowPipeline([("views", views), ("net", net)], deduplicate="lhwcv")

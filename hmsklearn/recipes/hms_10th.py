@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from hmsklearn.datasets import HMSReader
 from hmsklearn.ensemble import KLBlender, StackingKLClassifier
 from hmsklearn.imaging import ImageResizer, ImageTiler, WaveformImager, WindowUnion
-from hmsklearn.neural import TimmClassifier
+from hmsklearn.neural import TimmClassifier, TwoLevelVoteWeight
 from hmsklearn.pipeline import RowPipeline
 from hmsklearn.preprocessing import (
     AmplitudeScaler,
@@ -52,7 +52,7 @@ def spectrum(nperseg: int, noverlap: int) -> STFTSpectrogramizer:
 )
 def hms_10th(s: Scale) -> StackingKLClassifier:
     """Weigh twenty nets on the one image, every second one of each kind."""
-    # Height and width of the three parts are not published.
+    # What the spectra are made of, and the sizes of the parts, are not published.
     part, raw = s(((512, 256), (512, 512)), ((96, 32), (96, 64)))
     column = ImageTiler("column")
     views = [
@@ -68,9 +68,13 @@ def hms_10th(s: Scale) -> StackingKLClassifier:
             frontend=image,
             head={"vote_threshold": 10},  # few and many votes have a head each
             optimizer="adan",
-            lr=1e-3,  # rates and epochs are not published
+            # One stage. Rate, epochs and how much less few votes count are not
+            # published; nor is any augmentation, and mirroring is what most shared.
+            lr=1e-3,
             max_epochs=s(15, 3),
             batch_size=s(32, 8),
+            vote_weight=TwoLevelVoteWeight(max_few=9, few=0.25),
+            # A random window of each EEG, those of many votes more often.
             sampling="eeg_by_votes",
             augment=[("left_right_mirror", {"montage": "double_banana_ekg", "p": 0.5})],
             random_state=s.seed(number),

@@ -29,13 +29,21 @@ __all__ = ["mkanna"]
     family="single images",
 )
 def mkanna(s: Scale) -> RowPipeline:
-    """Build the scalograms in front of one net; the sizes are not published."""
+    """Build the scalograms in front of one net.
+
+    Published are the wavelets, their logarithmic scales, the net and the score. Sizes,
+    montage and training are ours.
+    """
     net = TimmClassifier(
         s("tf_efficientnetv2_b2", "test_efficientnet"),
         # Signals first, then their spectra: a chain's four scalograms are averaged.
         frontend=make_pipeline(
             WaveletScalogramizer(
-                fmin=0.5, fmax=20.0, n_freqs=s(64, 16), n_columns=s(256, 64)
+                fmin=0.5,
+                fmax=20.0,
+                n_freqs=s(64, 16),
+                spacing="log",  # equal ratios of scales, as Torrence and Compo have it
+                n_columns=s(256, 64),
             ),
             ChainMean("double_banana_16"),
             ImageResizer(s((128, 256), (64, 64))),
