@@ -241,6 +241,11 @@ CASES: tuple[CheckCase, ...] = (
             ]
         },
         shape=(4, 50),
+        expected={
+            "check_fit_keeps_params": (
+                "steps are fitted in place, as in every pipeline of scikit-learn"
+            )
+        },
         adapted_params={"net__classes": "infer"},
         adapted_expected={"check_classifier_multioutput": _VOTES_ARE_COLUMNS},
     ),
