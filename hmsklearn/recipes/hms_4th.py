@@ -29,6 +29,7 @@ from hmsklearn.imaging import (
     KaggleSpectrogramImager,
     WindowUnion,
 )
+from hmsklearn.model_selection import VoteStratifiedGroupKFold
 from hmsklearn.montage import Derivation, Montage, get_montage
 from hmsklearn.neural import (
     ImageClassifier,
@@ -576,7 +577,7 @@ def hms_4th(s: Scale) -> StackingKLClassifier:
         final_estimator=SoftLabelClassifier(LogisticRegression(C=1.0, max_iter=1000)),
         # Which classes is published; by how much is ours.
         upsample={"Seizure": 2.0, "LRDA": 2.0, "GRDA": 2.0},
-        cv=s(5, 2),
+        cv=VoteStratifiedGroupKFold(s(5, 2)),
         # The nets of the folds are what the submission averages.
         refit=False,
     )

@@ -35,6 +35,7 @@ from hmsklearn.imaging import (
     WaveformImager,
     WindowUnion,
 )
+from hmsklearn.model_selection import VoteStratifiedGroupKFold
 from hmsklearn.montage import Montage, get_montage
 from hmsklearn.neural import (
     ImageClassifier,
@@ -651,7 +652,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
             min_proba=1e-4,
         ),
         prediction_features=["mean", "max", "min", "std", "count", "delta"],
-        cv=s(4, 2),
+        cv=VoteStratifiedGroupKFold(s(4, 2)),
         # The nets of the folds are what the submission averages.
         refit=False,
     )

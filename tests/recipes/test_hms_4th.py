@@ -112,7 +112,7 @@ def test_eight_members_and_what_joins_them(full):
     linear = recipe.final_estimator
     assert type(linear.estimator).__name__ == "LogisticRegression"
     assert linear.probabilities == "log"
-    assert recipe.cv == 5
+    assert recipe.cv.n_splits == 5
     tta = dict(recipe.estimators)["chains"]
     assert (tta.transforms, tta.average, tta.step) == ("fourth_yu4u", "log", "net")
     listed = list_recipes().loc["hms_4th"]

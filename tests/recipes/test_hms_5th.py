@@ -134,7 +134,7 @@ def test_members_and_their_end(full):
     net = recipe.final_estimator.estimator
     assert net.hidden_layer_sizes == (64, 64)
     assert net.learning_rate_init == 2e-4
-    assert recipe.cv == 4
+    assert recipe.cv.n_splits == 4
     listed = list_recipes().loc["hms_5th"]
     assert listed["rank"] == "5"
     assert listed[["cv", "public", "private"]].isna().all()
