@@ -153,10 +153,13 @@ def hms_2nd(s: Scale) -> AveragingKLClassifier:
         )
         return TestTimeAugmenter(pipe, "second", step="net")
 
+    def branch() -> Mapping[str, Any]:
+        return {"random_state": s.seed(next(seeds))}
+
     both = MultiViewClassifier(
         [
-            ("raw", TimmClassifier(efficientnet, frontend=samples)),
-            ("x3d", x3d(frames(logarithms()), drop_rate=0.0)),
+            ("raw", TimmClassifier(efficientnet, frontend=samples, **branch())),
+            ("x3d", x3d(frames(logarithms()), drop_rate=0.0, **branch())),
         ],
         aux=False,
         head={"drop_rate": 0.5},
