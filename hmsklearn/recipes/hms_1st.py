@@ -19,6 +19,7 @@ from hmsklearn.augmentation import CutMix, Mixup, TimeCutMix
 from hmsklearn.datasets import HMSReader
 from hmsklearn.ensemble import AveragingKLClassifier, KLBlender, StackingKLClassifier
 from hmsklearn.imaging import ImageResizer, ImageTiler, WaveformImager, WindowUnion
+from hmsklearn.model_selection import VoteStratifiedGroupKFold
 from hmsklearn.neural import MultiViewClassifier, TimmClassifier, WaveformClassifier
 from hmsklearn.pipeline import RowPipeline
 from hmsklearn.preprocessing import (
@@ -335,7 +336,8 @@ def hms_1st(s: Scale) -> StackingKLClassifier:
         # The temperature is in the place of an entmax of 1.03 at prediction: a little
         # surer of everything.
         final_estimator=KLBlender(temperature=True, alpha="cv"),
-        cv=s(5, 2),
+        # Whole patients, and as many windows of many votes in each fold.
+        cv=VoteStratifiedGroupKFold(s(5, 2)),
     )
 
 

@@ -7,6 +7,7 @@ from recipe_parts import frontend_output, meta_body, n_params, net_input, pipeli
 from sklearn.pipeline import Pipeline
 
 from hmsklearn.ensemble import KLBlender
+from hmsklearn.model_selection import VoteStratifiedGroupKFold
 from hmsklearn.pipeline import RowPipeline
 from hmsklearn.recipes import list_recipes, make_recipe
 from hmsklearn.votes import CLASSES
@@ -88,7 +89,8 @@ def test_members(full):
 
 def test_weights_are_found_over_patients(full, small):
     assert isinstance(full.final_estimator, KLBlender)
-    assert (full.cv, small.cv) == (5, 2)
+    assert isinstance(full.cv, VoteStratifiedGroupKFold)
+    assert (full.cv.n_splits, small.cv.n_splits) == (5, 2)
     # A weighted average of probabilities, before a temperature.
     assert full.final_estimator.pool == "linear"
     assert full.final_estimator.temperature is True
