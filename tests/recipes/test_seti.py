@@ -206,8 +206,6 @@ def test_nets_on_the_meta_device(full):
         assert n_params(body) - n_attention == n_params(plain), path
         pools = [module for module in body.modules() if isinstance(module, GeM)]
         assert bool(pools) == (net.pool == "gem")
-        if net.pool_params:
-            assert pools[0].p.item() == 4.0
         if net.stem_stride is None:
             X = torch.zeros(2, 1, 512, 512, device="meta")
             assert body.eval()(X).shape == (2, 6)
