@@ -40,7 +40,7 @@ def clean() -> list[tuple[str, Any]]:
         ("impute", NaNImputer()),
         ("montage", MontageTransformer(MONTAGE)),
         ("clip", AmplitudeScaler(clip=1024, scale=1)),  # before a filter rings
-        ("filter", ButterworthFilter(0.5, 20.0)),
+        ("filter", ButterworthFilter(0.5, 20.0, order=2)),
         ("scale", AmplitudeScaler(clip=1024, scale=32)),
     ]
 
@@ -48,7 +48,12 @@ def clean() -> list[tuple[str, Any]]:
 def mel(n_mels: int, hop_length: int) -> MelSpectrogramizer:
     """Make decibels over a fixed level: how strong a signal is can be seen."""
     return MelSpectrogramizer(
-        n_mels=n_mels, hop_length=hop_length, ref=1.0, offset=0, scale=20
+        n_mels=n_mels,
+        hop_length=hop_length,
+        ref=1.0,
+        offset=0,
+        scale=20,
+        width_multiple=1,  # nothing is cut off at the end
     )
 
 
@@ -61,13 +66,17 @@ def mel(n_mels: int, hop_length: int) -> MelSpectrogramizer:
 )
 def consensus(s: Scale) -> StackingKLClassifier:
     """Stack a raw image, mel spectra and a 1-D net over folds of patients."""
+    # Numbers of epochs in the two stages are, of small nets, what a minute allows.
 
-    def training(number: int) -> dict[str, Any]:
+    def training(number: int, epochs: tuple[int, int]) -> dict[str, Any]:
         return {
+            "optimizer": "adamw",
+            "lr": s(1e-3, 3e-3),
+            "min_lr": 1e-4,
+            "schedule": "cosine",
+            "loss": "kl",
             "sampling": "eeg",  # one random window of each EEG in an epoch
-            "lr": 1e-3,
-            "min_lr": 1e-5,
-            "batch_size": s(32, 16),
+            "batch_size": s(32, 4),
             "ema": s(0.998, {"decay": 0.9, "warmup": True}),
             "augment": [
                 ("left_right_mirror", {"montage": MONTAGE, "p": 0.5}),
@@ -78,8 +87,8 @@ def consensus(s: Scale) -> StackingKLClassifier:
             "stages": [
                 # Votes of few count less: a third of theirs are seizures, experts
                 # see one in twenty.
-                {"max_epochs": s(15, 4), "vote_weight": "linear"},
-                {"max_epochs": s(10, 3), "min_votes": 10, "lr": 2e-4},
+                {"max_epochs": s(15, epochs[0]), "vote_weight": "linear"},
+                {"max_epochs": s(10, epochs[1]), "min_votes": 10, "lr": s(2e-4, 1e-3)},
             ],
             "random_state": s.seed(number),
         }
@@ -88,8 +97,8 @@ def consensus(s: Scale) -> StackingKLClassifier:
         s("tf_efficientnetv2_s", "test_efficientnet"),
         drop_rate=0.3,
         drop_path_rate=0.2,
-        frontend=make_pipeline(WaveformImager(10), ImageResizer(s((160, 1000), 64))),
-        **training(0),
+        frontend=make_pipeline(WaveformImager(10), *s([], [ImageResizer(64)])),
+        **training(0, (6, 3)),
     )
     views = [
         ("50", mel(s(128, 32), s(39, 156))),
@@ -103,13 +112,13 @@ def consensus(s: Scale) -> StackingKLClassifier:
         frontend=make_pipeline(
             WindowUnion(views), ImageTiler((8, 2)), ImageResizer(s((512, 512), 96))
         ),
-        **training(1),
+        **training(1, (12, 6)),
     )
     signal = WaveformClassifier(
         "resnet1d_gru",
         architecture_params=s({}, {"width": 8, "gru_hidden": 16, "gru_stride": 4}),
         frontend=make_pipeline(CentreCrop(10), Decimator(s(1, 4))),
-        **training(2),
+        **training(2, (6, 3)),
     )
 
     def member(net: Any) -> TestTimeAugmenter:

@@ -101,7 +101,7 @@ def test_one_parameter_of_one_part():
     stack = make_recipe("consensus", "small", raw__estimator__net__lr=3e-5)
     params = stack.get_params()
     assert params["raw__estimator__net__lr"] == 3e-5
-    assert params["mel__estimator__net__lr"] == 1e-3
+    assert params["mel__estimator__net__lr"] == 3e-3
 
 
 def test_a_bare_name_is_set_everywhere():
