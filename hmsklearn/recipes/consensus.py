@@ -65,7 +65,28 @@ def mel(n_mels: int, hop_length: int) -> MelSpectrogramizer:
     family="start here",
 )
 def consensus(s: Scale) -> StackingKLClassifier:
-    """Stack a raw image, mel spectra and a 1-D net over folds of patients."""
+    """Stack a raw image, mel spectra and a 1-D net over folds of patients.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    StackingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    What the published systems share.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("consensus", "small")).__name__
+    'StackingKLClassifier'
+    """
     # Numbers of epochs in the two stages are, of small nets, what a minute allows.
 
     def training(number: int, epochs: tuple[int, int]) -> dict[str, Any]:

@@ -62,10 +62,31 @@ COLUMN = ImageTiler("column")
 def cranjis_mcb(s: Scale, experiment: str = "kaggle_eeg", net: str = "cnn") -> Any:
     """Build one of the experiments, by default the last.
 
-    `experiment` is ``"baseline"``, ``"global"``, ``"model_ensemble"``,
-    ``"input_ensemble"``, ``"eeg_percentiles"``, ``"eeg_global"``, ``"eeg_ensemble"`` or
-    ``"kaggle_eeg"``, the average of both kinds. `net` is ``"cnn"`` or
-    ``"transformer"``, whose rate is a tenth.
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+    experiment : str, default="kaggle_eeg"
+        ``"baseline"``, ``"global"``, ``"model_ensemble"``, ``"input_ensemble"``,
+        ``"eeg_percentiles"``, ``"eeg_global"``, ``"eeg_ensemble"`` or ``"kaggle_eeg"``,
+        the average of both kinds.
+    net : {"cnn", "transformer"}, default="cnn"
+        EfficientNet-B2, or an audio spectrogram transformer, whose rate is a tenth.
+
+    Returns
+    -------
+    estimator
+        The unfitted system.
+
+    References
+    ----------
+    https://github.com/Cranjis-McB/HMS-Harmful-Brain-Activity-Classification.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("cranjis_mcb", "small")).__name__
+    'AveragingKLClassifier'
     """
     for given, option, known in (
         (experiment, "experiment", tuple(EXPERIMENTS)),

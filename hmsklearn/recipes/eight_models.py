@@ -51,9 +51,29 @@ DURATIONS = (300, 120, 30)
 def eight_models(s: Scale, missing: str = "filled") -> StackingKLClassifier:
     """Weigh eight models over ten folds of patients.
 
-    `missing` is ``"filled"``, or ``"dropped"`` as the team had it: windows with missing
-    samples are not learned from. The rows then need their share of NaN in columns
-    ``eeg_nan_share`` and ``spectrogram_nan_share``.
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+    missing : {"filled", "dropped"}, default="filled"
+        Whether missing samples are filled in, or windows that have some are not learned
+        from, as the team had it. The rows then need their share of NaN in columns
+        ``eeg_nan_share`` and ``spectrogram_nan_share``.
+
+    Returns
+    -------
+    StackingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    A student team's report; eight models, ten folds.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("eight_models", "small")).__name__
+    'StackingKLClassifier'
     """
     if missing not in ("filled", "dropped"):
         raise ValueError(

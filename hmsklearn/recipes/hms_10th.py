@@ -51,7 +51,28 @@ def spectrum(nperseg: int, noverlap: int) -> STFTSpectrogramizer:
     family="single images",
 )
 def hms_10th(s: Scale) -> StackingKLClassifier:
-    """Weigh twenty nets on the one image, every second one of each kind."""
+    """Weigh twenty nets on the one image, every second one of each kind.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    StackingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    Place 10 of HMS, Kaggle discussion 492207.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_10th", "small")).__name__
+    'StackingKLClassifier'
+    """
     # What the spectra are made of, and the sizes of the parts, are not published.
     part, raw = s(((512, 256), (512, 512)), ((96, 32), (96, 64)))
     column = ImageTiler("column")

@@ -181,7 +181,28 @@ def pipeline(
     family="ensembles",
 )
 def hms_1st(s: Scale) -> StackingKLClassifier:
-    """Stack nets on five kinds of input, with weights found over folds of patients."""
+    """Stack nets on five kinds of input, with weights found over folds of patients.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    StackingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    Place 1 of HMS, Kaggle discussion 492560.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_1st", "small")).__name__
+    'StackingKLClassifier'
+    """
     seeds = count()
 
     # Backbones and sizes for wavelets, superlets and samples are published; for mel

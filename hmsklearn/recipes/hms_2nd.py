@@ -80,7 +80,28 @@ def logarithms() -> STFTSpectrogramizer:
     family="ensembles",
 )
 def hms_2nd(s: Scale) -> AveragingKLClassifier:
-    """Average six nets with the published weights."""
+    """Average six nets with the published weights.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    AveragingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    Place 2 of HMS, Kaggle discussion 492254.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_2nd", "small")).__name__
+    'AveragingKLClassifier'
+    """
     seeds = count()
 
     def frames(spectra: Any) -> Any:

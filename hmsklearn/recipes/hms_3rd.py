@@ -113,7 +113,28 @@ def moved(image: str) -> Any:
     family="ensembles",
 )
 def hms_3rd(s: Scale) -> RowPipeline:
-    """Blend 23 nets by a linear layer over their logits, with a bias for each class."""
+    """Blend 23 nets by a linear layer over their logits, with a bias for each class.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    RowPipeline
+        The unfitted system.
+
+    References
+    ----------
+    Place 3 of HMS, Kaggle discussion 492471.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_3rd", "small")).__name__
+    'RowPipeline'
+    """
     seeds = count()
     shrink = s([], [ImageResizer(64)])
 

@@ -236,7 +236,28 @@ PLACES = WindowUnion(
     family="ensembles",
 )
 def hms_4th(s: Scale) -> StackingKLClassifier:
-    """Join eight nets of three people by a linear layer."""
+    """Join eight nets of three people by a linear layer.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    StackingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    Place 4 of HMS, Kaggle discussion 492240.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_4th", "small")).__name__
+    'StackingKLClassifier'
+    """
     seeds = count()
 
     def classifier(cls: Any, net: str, **params: Any) -> Any:

@@ -232,7 +232,28 @@ HALVES = [[name, name] for name in get_montage("2nd").names] + 2 * (
     family="ensembles",
 )
 def hms_5th(s: Scale) -> StackingKLClassifier:
-    """Stack fifteen nets of four people by a small net on their predictions."""
+    """Stack fifteen nets of four people by a small net on their predictions.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    StackingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    Place 5 of HMS, Kaggle discussion 492652.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_5th", "small")).__name__
+    'StackingKLClassifier'
+    """
     seeds = count()
     maxxvit = s("maxxvitv2_nano_rw_256", "test_resnet")
     b0 = s("tf_efficientnet_b0.ns_jft_in1k", "test_efficientnet")

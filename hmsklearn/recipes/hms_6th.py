@@ -136,7 +136,28 @@ def images_of(version: str, sizes: tuple[int, ...]) -> list[tuple[str, Pipeline]
     family="multi-view",
 )
 def hms_6th(s: Scale) -> AveragingKLClassifier:
-    """Average five nets of four branches."""
+    """Average five nets of four branches.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    AveragingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    Place 6 of HMS, Kaggle discussion 492619.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_6th", "small")).__name__
+    'AveragingKLClassifier'
+    """
     seeds = count()
 
     def vit(size: str, small: str) -> TimmClassifier:

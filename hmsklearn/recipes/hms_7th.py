@@ -152,6 +152,26 @@ def hms_7th(s: Scale) -> AveragingKLClassifier:
     """Average 18 nets on three kinds of images with weights .2, .65 and .15.
 
     Within a kind the nets count alike: their own weights are not published.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    AveragingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    Place 7 of HMS, Kaggle discussion 492281.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_7th", "small")).__name__
+    'AveragingKLClassifier'
     """
     seeds = count()
     backbones = {

@@ -98,9 +98,29 @@ def hms_8th(
 ) -> AveragingKLClassifier | PseudoLabelClassifier:
     """Average the mega model and the three nets that taught it.
 
-    `mega_alone` leaves the three out of the average: KL .246 in the team's own
-    cross-validation, .243 on the public and .290 on the private part of the test set,
-    which would have been 14th.
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+    mega_alone : bool, default=False
+        Whether the three are left out of the average: KL .246 in the team's own cross-
+        validation, .243 on the public and .290 on the private part of the test set,
+        which would have been 14th.
+
+    Returns
+    -------
+    AveragingKLClassifier or PseudoLabelClassifier
+        The unfitted system.
+
+    References
+    ----------
+    Place 8 of HMS, Kaggle discussion 492482.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_8th", "small")).__name__
+    'AveragingKLClassifier'
     """
     seeds = count()
 

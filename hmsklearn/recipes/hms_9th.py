@@ -87,6 +87,28 @@ def hms_9th(s: Scale, n_seeds: int = 1) -> StackingKLClassifier:
 
     About 150 nets were chosen from: ``n_seeds=15``. How those differed is not
     published; one of each configuration shows all there is to them.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+    n_seeds : int, default=1
+        Nets of each configuration.
+
+    Returns
+    -------
+    StackingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    Place 9 of HMS, Kaggle discussion 492429.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("hms_9th", "small")).__name__
+    'StackingKLClassifier'
     """
     seeds = count()
     channels = s(FIFTY, TEN)

@@ -33,6 +33,26 @@ def mkanna(s: Scale) -> RowPipeline:
 
     Published are the wavelets, their logarithmic scales, the net and the score. Sizes,
     montage and training are ours.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    RowPipeline
+        The unfitted system.
+
+    References
+    ----------
+    https://github.com/MohammadMkanna/HMS_Kaggle_Competition.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("mkanna", "small")).__name__
+    'RowPipeline'
     """
     net = TimmClassifier(
         s("tf_efficientnetv2_b2", "test_efficientnet"),

@@ -280,7 +280,29 @@ def fifth(s: Scale, nets: Nets) -> StackingKLClassifier:
     family="other tasks",
 )
 def seti(s: Scale) -> AveragingKLClassifier:
-    """Average the report's ensemble and what it tells of the first five places."""
+    """Average the report's ensemble and what it tells of the first five places.
+
+    Parameters
+    ----------
+    s : Scale
+        The scale.
+
+    Returns
+    -------
+    AveragingKLClassifier
+        The unfitted system.
+
+    References
+    ----------
+    https://www.kaggle.com/c/seti-breakthrough-listen/discussion/266385 (1st; 266397,
+    266403, 266396, 266394: 2nd to 5th), and a report of the 74th place.
+
+    Examples
+    --------
+    >>> from hmsklearn.recipes import make_recipe
+    >>> type(make_recipe("seti", "small")).__name__
+    'AveragingKLClassifier'
+    """
     nets = Nets(s)
     parts = [write_up, first, second, third, fourth, fifth]
     return mean_of([(part.__name__, part(s, nets)) for part in parts])
