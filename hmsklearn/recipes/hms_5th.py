@@ -294,7 +294,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
                 ("montage", MontageTransformer("by_side_16")),
                 ("filter", ButterworthFilter(None, 20.0, order=4, phase="causal")),
                 ("clip", AmplitudeScaler(clip=1024.0, scale=1.0)),
-                *s([], [("decimate", Decimator(5))]),
+                *s([], [("decimate", Decimator(10))]),
                 ("net", net),
             ]
         )
