@@ -141,10 +141,12 @@ def of_images(s: Scale) -> list[tuple[str, Any]]:
 
 def of_waves(montage: str) -> list[tuple[str, Any]]:
     """Make the augmentations of the nets that see no image."""
-    either = [Mixup(p=1.0), TimeCutMix(p=1.0)]
+    # Behind the frontend, where LSTM sees ten seconds of the fifty: a stretch that it
+    # does not see would change nothing but the target.
+    either = [Mixup(p=1.0, after_frontend=True), TimeCutMix(p=1.0, after_frontend=True)]
     return [
         *of_signals(montage, band=True),
-        ("time_mask", {"p": 0.5}),
+        ("time_mask", {"p": 0.5, "after_frontend": True}),
         ("one_of", {"augmentations": either, "p": 0.5}),
     ]
 

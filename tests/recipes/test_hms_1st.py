@@ -223,10 +223,18 @@ def test_flips_shifts_masks_mixup_and_cutmix(full, path):
 def test_bands_where_samples_are_seen(full):
     for path in ("samples__seed0", "samples_inception", *ON_WAVES):
         assert "random_band_pass" in names(net_of(full, path).augment)
-    assert names(net_of(full, "lstm").augment)[-2:] == [
-        "time_mask",
-        ["Mixup", "TimeCutMix"],
-    ]
+
+
+@pytest.mark.parametrize("path", ON_WAVES)
+def test_what_is_masked_and_mixed_is_what_nets_of_samples_see(full, small, path):
+    for recipe in (full, small):
+        augment = net_of(recipe, path).augment
+        assert names(augment)[-2:] == ["time_mask", ["Mixup", "TimeCutMix"]]
+        # LSTM is shown ten seconds of the fifty.
+        assert dict(augment)["time_mask"]["after_frontend"] is True
+        assert all(
+            one.after_frontend for one in dict(augment)["one_of"]["augmentations"]
+        )
 
 
 @pytest.mark.parametrize(("stage", "n_votes"), [(0, 3), (1, 14)])
