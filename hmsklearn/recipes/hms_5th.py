@@ -278,6 +278,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
             min_lr=1e-6,
             clip_grad=0.1,
             batch_size=s(32, 16),
+            sampling="eeg",  # one window of each EEG in an epoch
             augment=[
                 FEW_VOTERS,
                 mirror(),
@@ -301,7 +302,9 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
 
     # ------------------------------------------------------------------------- UEMU
 
-    # Both see ten seconds. In training the rated ones, at prediction all five parts.
+    # Both see ten seconds: in training any of the fifty but those at the ends, at
+    # prediction all five parts. An epoch has one window of each EEG.
+    ten_seconds = {"n_times": 2000, "max_shift": 3000}
     kernels = {
         "architecture_params": s(
             {"backbone": maxxvit},
@@ -316,8 +319,10 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
         ),
         "batch_size": 16,
         "weight_decay": 1e-9,
+        "sampling": "eeg",
     }
     of_signals = [
+        ("window_jitter", ten_seconds),
         FEW_VOTERS,
         ("polarity_flip", {"p": 0.5}),
         *shuffled_chains(after_frontend=False),
@@ -329,6 +334,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
         "architecture_params": neck,
         "batch_size": s(20, 16),
         "weight_decay": 2.25e-10,
+        "sampling": "eeg",
     }
     masks = (
         "xy_masking",
@@ -365,6 +371,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
         "architecture_params": {**neck, "group_size": 1},
         "batch_size": s(32, 16),
         "weight_decay": 2.25e-10,
+        "sampling": "eeg",
     }
     signals = [
         ("read", HMSReader()),
@@ -373,13 +380,22 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
         # Which band the model of signals had is not published: the usual one.
         ("filter", ButterworthFilter(0.5, 20.0, phase="causal")),
         ("scale", AmplitudeScaler(clip=1024.0, scale=32.0)),
-        ("crop", CentreCrop(10)),
     ]
-    unfiltered = [*signals[:3], signals[5]]
+    unfiltered = [*signals[:3], signals[4]]
     shrink = s([], [ImageResizer((32, 32))])
 
-    def five_parts(pipe: RowPipeline, step: str = "crop") -> TestTimeAugmenter:
-        return TestTimeAugmenter(pipe, "fifth_uemu", average="log", step=step)
+    def five_parts(pipe: RowPipeline, **views: Any) -> TestTimeAugmenter:
+        """Let each part stand in the middle, out of which the net cuts ten seconds."""
+        parts = [
+            ("segment", {"index": index, "ends": "edge", **views}) for index in range(5)
+        ]
+        return TestTimeAugmenter(
+            pipe,
+            parts,
+            weights=(0.05, 0.2, 0.5, 0.2, 0.05),
+            average="log",
+            step="net",
+        )
 
     multi_kernel = RowPipeline(
         [
@@ -399,13 +415,13 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
     stft = RowPipeline(
         [
             *unfiltered,
-            ("stft", make_pipeline(STFT, *shrink)),
             (
                 "net",
                 classifier(
                     ImageClassifier,
                     "chain_neck",
-                    augment=of_spectra,
+                    frontend=make_pipeline(STFT, *shrink),
+                    augment=[("window_jitter", ten_seconds), *of_spectra],
                     **chain_maps,
                     **two_stages(s((50, 50), (1, 1)), (1e-3, 3e-4), 8),
                 ),
@@ -491,7 +507,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
                                 ImageClassifier,
                                 "chain_neck",
                                 frontend=make_pipeline(STFT, *shrink),
-                                augment=of_spectra,
+                                augment=[("window_jitter", ten_seconds), *of_spectra],
                                 **chain_maps,
                             ),
                         ),
@@ -499,10 +515,13 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
                     views={"wave": "eeg", "img": "eeg"},
                     pretrain=True,
                     aux=False,
+                    # Theirs reads the 18 logits of the three, this one their features.
                     head={"hidden": s(128, 16)},
                     batch_size=16,
                     weight_decay=2.25e-10,
+                    sampling="eeg",
                     augment=[
+                        ("window_jitter", {**ten_seconds, "views": ["eeg"]}),
                         FEW_VOTERS,
                         mirror(
                             montage=dict.fromkeys(("spec", "eeg"), "by_side_16"),
@@ -592,6 +611,9 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
                         lr=s(2e-4, 1e-3),
                         max_epochs=s(20, 1),
                         batch_size=16,
+                        # The parts are one image by then, so that all of it is
+                        # turned, masked and of another contrast. Theirs masked whole
+                        # channels, moved and negated the samples too.
                         augment=[
                             (two_sides[0], {**two_sides[1], "p": 0.5}),
                             ("horizontal_flip", {"p": 0.5}),
@@ -645,7 +667,7 @@ def hms_5th(s: Scale) -> StackingKLClassifier:
         ("kernels", five_parts(multi_kernel)),
         ("stft", five_parts(stft)),
         ("spec", spec),
-        ("multi", five_parts(multi, "views__eeg__crop")),
+        ("multi", five_parts(multi, views=["eeg"])),
         ("tiles", tiles),
         ("mean_maps", maps(1)),
         ("all_maps", maps(64)),

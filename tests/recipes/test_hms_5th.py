@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from hmsklearn.augmentation import create_augmentation
-from hmsklearn.ensemble import TEST_TIME_SCHEMES, KLBlender, SoftLabelClassifier
+from hmsklearn.ensemble import KLBlender, SoftLabelClassifier, TestTimeAugmenter
 from hmsklearn.montage import CH_NAMES, get_montage
 from hmsklearn.recipes import list_recipes, make_recipe
 from hmsklearn.recipes.hms_5th import HALVES, PLANES, SHOWN, SINGLES, one_image
@@ -28,11 +28,11 @@ SIZES = {
     "wavenet_down": ((16, 10_000), 768),
     "wavenet_small": ((16, 10_000), 768),
     "wavenet_b4": ((16, 10_000), 1792),
-    "kernels": ((16, 2000), 768),
-    "stft": ((16, 102, 84), 768),
+    "kernels": ((16, 10_000), 768),
+    "stft": ((16, 102, 417), 768),
     "spec": ((4, 100, 256), 768),
     "multi": (
-        {"spec": (4, 100, 256), "wave": (16, 2000), "img": (16, 102, 84)},
+        {"spec": (4, 100, 256), "wave": (16, 10_000), "img": (16, 102, 417)},
         3 * 768,
     ),
     "tiles": ((3, 512, 1536), 1536),
@@ -140,22 +140,63 @@ def test_members_and_their_end(full):
     assert listed[["cv", "public", "private"]].isna().all()
 
 
-def test_five_parts():
-    recipe = make_recipe("hms_5th")
-    members = dict(recipe.estimators)
-    assert TEST_TIME_SCHEMES["fifth_uemu"].weights == (0.05, 0.2, 0.5, 0.2, 0.05)
-    for member in ("kernels", "stft"):
+def test_five_parts(full):
+    members = dict(make_recipe("hms_5th").estimators)
+    for member, views in (("kernels", {}), ("stft", {}), ("multi", {"views": ["eeg"]})):
         tta = members[member]
-        assert (tta.transforms, tta.average) == ("fifth_uemu", "log")
-        assert tta.step == "crop"
-        # In training the rated ten seconds.
-        assert dict(tta.estimator.steps)["crop"].seconds == 10
-    multi = members["multi"]
-    assert (multi.transforms, multi.average) == ("fifth_uemu", "log")
-    assert multi.step == "views__eeg__crop"
+        assert tta.transforms == [
+            ("segment", {"index": index, "ends": "edge", **views}) for index in range(5)
+        ]
+        assert tta.weights == (0.05, 0.2, 0.5, 0.2, 0.05)
+        assert (tta.average, tta.step) == ("log", "net")
+        # In training any ten seconds but the first and the last five.
+        first = net_of(tta.estimator).augment[0]
+        assert first == (
+            *("window_jitter", {"n_times": 2000, "max_shift": 3000, **views}),
+        )
+        assert net_of(tta.estimator).sampling == "eeg"
     # Two branches look at the part that is taken, and the third stays as it is.
-    net = net_of(multi.estimator)
+    net = net_of(members["multi"].estimator)
     assert net.views == {"wave": "eeg", "img": "eeg"}
+    for name, branch in net.branches:
+        cut = dict(branch.augment).get("window_jitter")
+        expected = None if name == "spec" else {"n_times": 2000, "max_shift": 3000}
+        assert cut == expected
+        assert branch.sampling == "eeg"
+    assert net_of(full["spec"]).sampling == "eeg"
+
+
+def test_what_is_cut_out_at_prediction_is_a_part_of_the_window(full):
+    jitter = create_augmentation("window_jitter", n_times=2000, max_shift=3000)
+    tta = dict(make_recipe("hms_5th").estimators)["kernels"]
+    X = np.arange(10_000.0).reshape(1, 1, 10_000)
+    seen = []
+    take = FunctionTransformer(lambda x: seen.append(jitter.centre(x)) or x[:, 0])
+    tail = SoftLabelClassifier(LogisticRegression())
+    # Seconds of the five parts, in order, none of them filled in.
+    probe = TestTimeAugmenter(
+        Pipeline([("see", take), ("net", tail)]),
+        tta.transforms,
+        weights=tta.weights,
+        step="see",
+    )
+    probe.fit(np.concatenate([X] * 6), np.eye(6) * 3)
+    del seen[:]
+    probe.predict_proba(X)
+    parts = [part.ravel() for part in seen]
+    np.testing.assert_array_equal(np.concatenate(parts), X.ravel())
+
+
+def test_spectra_do_not_reach_the_ends_of_their_scale(full, two_rows):
+    pipe = full["stft"]
+    # Microvolts over 32, as for the signals: of microvolts most would be clipped.
+    assert [name for name, _ in pipe.steps] == [
+        *("read", "impute", "montage", "scale", "net"),
+    ]
+    assert (pipe["scale"].clip, pipe["scale"].scale) == (1024, 32)
+    spectra = clone(net_of(pipe).frontend).fit_transform(net_input(pipe, two_rows))
+    # From -6.5 to 7 they are moved to a half on either side of zero.
+    assert (np.abs(spectra) < 0.499).mean() > 0.9
 
 
 @pytest.fixture
@@ -241,7 +282,7 @@ def test_two_stages(members, stages, full):
 def test_training_of_the_wavenets(member, full):
     net = net_of(full[member])
     assert (net.weight_decay, net.warmup, net.clip_grad) == (1e-2, 3, 0.1)
-    assert (net.min_lr, net.batch_size) == (1e-6, 32)
+    assert (net.min_lr, net.batch_size, net.sampling) == (1e-6, 32, "eeg")
     assert dict(net.augment) == {
         "label_smoothing": {"epsilon": 0.05, "max_votes": 3},
         "left_right_mirror": {"montage": "by_side_16", "p": 0.5},
@@ -292,7 +333,7 @@ def test_the_small_scale_keeps_kinds_stages_and_tricks(full, small):
         assert [sorted(stage) for stage in net.stages or []] == [
             sorted(stage) for stage in whole.stages or []
         ]
-        for name in ("ema", "clip_grad", "backbone_lr"):
+        for name in ("ema", "clip_grad", "backbone_lr", "sampling"):
             assert getattr(net, name) == getattr(whole, name)
         assert bool(net.warmup) == bool(whole.warmup)
         tta = [type(each).__name__ for each in (pipe, full[member])]
