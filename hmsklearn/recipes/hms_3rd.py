@@ -76,21 +76,19 @@ def band(low: tuple[float, float], high: tuple[float, float], order: int) -> Any
     )
 
 
-def three_planes(spectra: Any, layout: Any = "column") -> Any:
+def three_planes(spectra: Any, layout: Any = "column") -> list[Any]:
     """Put spectra beside what sets them apart from the others, and from neighbours."""
     stack = ImageTiler(layout)
     ring = MontageTransformer(MONTAGE.minus_neighbours(), ch_names=MONTAGE.names)
-    return make_pipeline(
-        spectra,
-        WindowUnion(
-            [
-                ("plain", stack),
-                ("others", make_pipeline(PlaneContrast(), stack)),
-                ("ring", make_pipeline(ring, stack)),
-            ],
-            join="planes",
-        ),
+    planes = WindowUnion(
+        [
+            ("plain", stack),
+            ("others", make_pipeline(PlaneContrast(), stack)),
+            ("ring", make_pipeline(ring, stack)),
+        ],
+        join="planes",
     )
+    return [spectra, planes]
 
 
 def moved(image: str) -> Any:
@@ -148,7 +146,7 @@ def hms_3rd(s: Scale) -> RowPipeline:
             top_db=top_db,
         )
 
-    def magnified(n_times: int, win_length: int, hop_length: int) -> Any:
+    def magnified(n_times: int, win_length: int, hop_length: int) -> list[Any]:
         """Give the central 62 of 313 columns to a closer look at the centre."""
         close = mel(
             n_fft=2048,
@@ -167,7 +165,7 @@ def hms_3rd(s: Scale) -> RowPipeline:
     # All left derivations, then all right ones.
     by_side = [[row] for row in (*range(0, 16, 2), *range(1, 16, 2))]
     images = {
-        "cfg_1": make_pipeline(
+        "cfg_1": [
             mel(
                 n_fft=1024,
                 win_length=128,
@@ -177,7 +175,7 @@ def hms_3rd(s: Scale) -> RowPipeline:
                 top_db=None,
             ),
             ImageTiler("column"),
-        ),
+        ],
         "cfg_3": three_planes(wide(None), by_side),
         "cfg_4": magnified(2800, 32, 8),
         "cfg_5a": magnified(2400, 16, 4),
@@ -212,7 +210,7 @@ def hms_3rd(s: Scale) -> RowPipeline:
             pool="gem_trainable",
             drop_rate=drop_rate,
             drop_path_rate=0.2,
-            frontend=make_pipeline(*clean(0.5, 20.0, 2), images[image], *shrink),
+            frontend=make_pipeline(*clean(0.5, 20.0, 2), *images[image], *shrink),
             optimizer="adam",
             lr=1.2e-3,
             weight_decay=0.0,
@@ -323,5 +321,7 @@ def hms_3rd(s: Scale) -> RowPipeline:
         ),
         cv=s(4, 2),
     )
-    # Windows that are copies of each other would count as often in the blend.
+    # Windows that are copies of each other would count as often in the blend. Theirs
+    # was fitted on those of more than 8 votes; here those of few count as well, since
+    # the nets of signals need them and the blend sees what its members see.
     return RowPipeline([("stack", stack)], deduplicate="3rd_all")

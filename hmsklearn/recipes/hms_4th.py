@@ -357,6 +357,8 @@ def hms_4th(s: Scale) -> StackingKLClassifier:
                                 planes_of(1, *CHAINS), *CHAINS, p=1.0
                             )
                         ),
+                        # Theirs turns every derivation in its place; this turns their
+                        # order in the chain too.
                         ("horizontal_flip", {"p": 0.5}),
                         (
                             "xy_masking",
@@ -440,6 +442,9 @@ def hms_4th(s: Scale) -> StackingKLClassifier:
                         clip_grad=1.0,
                         ema=0.998,
                         sampling="eeg",
+                        # Both sources are images by then, and one draw turns, mixes
+                        # and masks both. Theirs mixes the signals, turns each source
+                        # for itself and masks it where its chains are stacked.
                         augment=[
                             ("horizontal_flip", {"p": 0.5}),
                             *trades,
