@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import timm
 from sklearn.base import BaseEstimator
 
 from hmsklearn.neural import TimmClassifier
+from hmsklearn.neural._base import BaseNeuralClassifier
 
 __all__ = ["give_weights"]
 
@@ -44,9 +46,9 @@ def give_weights(estimator: BaseEstimator, pretrained: Any) -> None:
     """
     if pretrained is False:
         return
-    nets = list(_timm_nets(estimator))
+    nets = [(net, names) for net in _nets(estimator) if (names := _backbones(net))]
     if pretrained is True:
-        for net in nets:
+        for net, _ in nets:
             net.set_params(weights="pretrained")
         return
     if not isinstance(pretrained, (str, os.PathLike)):
@@ -59,15 +61,18 @@ def give_weights(estimator: BaseEstimator, pretrained: Any) -> None:
             f"make_recipe: pretrained={str(folder)!r} is not a folder. Give the one "
             "that holds <backbone>.safetensors files."
         )
-    files = {net.backbone: _find(folder, net.backbone) for net in nets}
+    wanted = {name for _, names in nets for name in names}
+    files = {name: _find(folder, name) for name in wanted}
     missing = sorted(backbone for backbone, path in files.items() if path is None)
     if missing:
         raise FileNotFoundError(
             f"make_recipe: {folder} has no weights of {', '.join(missing)}. Put "
             f"{missing[0]}.safetensors (or .pt, .pth) there."
         )
-    for net in nets:
-        net.set_params(weights=files[net.backbone])
+    for net, names in nets:
+        # A net around several backbones looks for their files itself.
+        alone = isinstance(net, TimmClassifier)
+        net.set_params(weights=files[names[0]] if alone else folder)
 
 
 def _find(folder: Path, backbone: str) -> Path | None:
@@ -75,9 +80,15 @@ def _find(folder: Path, backbone: str) -> Path | None:
     return next((path for path in names if path.is_file()), None)
 
 
-def _timm_nets(estimator: BaseEstimator) -> Iterator[TimmClassifier]:
-    if isinstance(estimator, TimmClassifier):
-        yield estimator
-    for value in estimator.get_params(deep=True).values():
-        if isinstance(value, TimmClassifier):
+def _nets(estimator: BaseEstimator) -> Iterator[BaseNeuralClassifier]:
+    for value in (estimator, *estimator.get_params(deep=True).values()):
+        if isinstance(value, BaseNeuralClassifier):
             yield value
+
+
+def _backbones(net: BaseNeuralClassifier) -> list[str]:
+    """Names of the models of timm that a net is, or is built around."""
+    if isinstance(net, TimmClassifier):
+        return [net.backbone]
+    parts = (getattr(net, "architecture_params", None) or {}).values()
+    return [part for part in parts if isinstance(part, str) and timm.is_model(part)]

@@ -140,6 +140,24 @@ def test_weights_of_timm_by_name():
     assert params["signal__estimator__net__weights"] is None  # not one of timm's
 
 
+@pytest.mark.parametrize("name", ["hms_4th", "hms_5th", "hms_9th"])
+def test_weights_of_backbones_inside_of_nets(name, tmp_path):
+    def around(recipe):
+        return [
+            net
+            for net in recipe.get_params().values()
+            if "backbone" in (getattr(net, "architecture_params", None) or {})
+        ]
+
+    nets = around(make_recipe(name, "small", pretrained=True))
+    assert nets
+    assert {net.weights for net in nets} == {"pretrained"}
+    for backbone in ("efficientnet", "resnet", "convnext", "vit", "vit2"):
+        (tmp_path / f"test_{backbone}.pt").touch()
+    nets = around(make_recipe(name, "small", pretrained=tmp_path))
+    assert {net.weights for net in nets} == {tmp_path}
+
+
 def test_weights_in_a_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         make_recipe("consensus", "small", pretrained=tmp_path / "none")
@@ -157,7 +175,7 @@ def test_weights_in_a_folder(tmp_path):
     clf.set_params(
         stages=None,
         sampling=None,
-        lr=0.0,
+        lr=1e-30,  # too little to change a weight
         max_epochs=1,
         augment=None,
         ema=None,
