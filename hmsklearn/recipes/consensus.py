@@ -97,7 +97,7 @@ def consensus(s: Scale) -> StackingKLClassifier:
             "schedule": "cosine",
             "loss": "kl",
             "sampling": "eeg",  # one random window of each EEG in an epoch
-            "batch_size": s(32, 4),
+            "batch_size": s(32, 8),
             "ema": s(0.998, {"decay": 0.9, "warmup": True}),
             "augment": [
                 ("left_right_mirror", {"montage": MONTAGE, "p": 0.5}),
@@ -118,8 +118,9 @@ def consensus(s: Scale) -> StackingKLClassifier:
         s("tf_efficientnetv2_s", "test_efficientnet"),
         drop_rate=0.3,
         drop_path_rate=0.2,
-        frontend=make_pipeline(WaveformImager(10), *s([], [ImageResizer(64)])),
-        **training(0, (6, 3)),
+        # Ten seconds are a small image that nothing has to be shrunk for.
+        frontend=make_pipeline(*s([], [CentreCrop(10)]), WaveformImager(10)),
+        **training(0, (8, 4)),
     )
     views = [
         ("50", mel(s(128, 32), s(39, 156))),
@@ -133,13 +134,13 @@ def consensus(s: Scale) -> StackingKLClassifier:
         frontend=make_pipeline(
             WindowUnion(views), ImageTiler((8, 2)), ImageResizer(s((512, 512), 96))
         ),
-        **training(1, (12, 6)),
+        **training(1, (10, 5)),
     )
     signal = WaveformClassifier(
         "resnet1d_gru",
         architecture_params=s({}, {"width": 8, "gru_hidden": 16, "gru_stride": 4}),
         frontend=make_pipeline(CentreCrop(10), Decimator(s(1, 4))),
-        **training(2, (6, 3)),
+        **training(2, (10, 5)),
     )
 
     def member(net: Any) -> TestTimeAugmenter:

@@ -110,7 +110,7 @@ def hms_10th(s: Scale) -> StackingKLClassifier:
         )
 
     backbones = {
-        "efficientvit": s("efficientvit_b2", "test_vit2"),
+        "efficientvit": s("efficientvit_b2", "test_resnet"),
         "mixnet": s("mixnet_xl", "test_efficientnet"),
     }
     members: list[tuple[str, Any]] = [
