@@ -96,16 +96,19 @@ def mel(n_mels: int, hop_length: int) -> Pipeline:
 def hms_8th(
     s: Scale, mega_alone: bool = False
 ) -> AveragingKLClassifier | PseudoLabelClassifier:
-    """Average the mega model and the three nets that taught it.
+    """Average the mega model and three nets of the kind that taught it.
+
+    The three are trained anew, with seeds of their own: the teachers see a part of the
+    patients each.
 
     Parameters
     ----------
     s : Scale
         The scale.
     mega_alone : bool, default=False
-        Whether the three are left out of the average: KL .246 in the team's own cross-
-        validation, .243 on the public and .290 on the private part of the test set,
-        which would have been 14th.
+        Whether the three are left out of the average: KL .246 in the team's own
+        cross-validation, .243 on the public and .290 on the private part of the test
+        set, which would have been 14th.
 
     Returns
     -------
