@@ -248,8 +248,8 @@ def hms_9th(s: Scale, n_seeds: int | None = None) -> StackingKLClassifier:
                 {"max_epochs": s(10, 1), "min_votes": 10, "lr": 1e-4},
             ]
         )
-        # The third stage is the student, which starts anew: a pseudo-label has no number
-        # of votes that a stage could ask for. How much old labels count is ours.
+        # The third stage is the student, which starts anew: a pseudo-label has no
+        # number of votes to ask for. How much old labels count is ours.
         return PseudoLabelClassifier(
             pipe(max_epochs=s(15, 1)),
             teachers=first_two,
