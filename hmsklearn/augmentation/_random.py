@@ -141,7 +141,7 @@ def inside(size: int, spans: torch.Tensor) -> torch.Tensor:
     return (middles >= start) & (middles < stop)
 
 
-def constant(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
+def constant(values: tuple[Any, ...], device: torch.device) -> torch.Tensor:
     """Keep numbers on a device, to which they are sent once."""
     return _constant(values, tuple(map(type, values)), device)
 

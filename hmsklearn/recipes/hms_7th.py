@@ -84,7 +84,7 @@ def canvas(height: int, width: int, layout: Any = "planes") -> ImageTiler:
 
 # Each image with its canvas. The derivations are on top of each other, and the fifty,
 # thirty and ten seconds of one derivation stay together.
-RAW = {
+RAW: dict[str, list[Any]] = {
     "50": [WaveformImager(20), canvas(384, 512)],
     "50_10": [
         stacked(WaveformImager(20), last(10, WaveformImager(4))),
@@ -99,7 +99,7 @@ RAW = {
         canvas(672, 512),
     ],
 }
-STFT = {
+STFT: dict[str, list[Any]] = {
     # The last of 513 columns does not fit onto the canvas.
     "50": [spectrum(270, 251, trim=(0, 1)), canvas(512, 512, "column")],
     "50_10": [
@@ -119,7 +119,7 @@ STFT = {
         canvas(512, 512, "column"),
     ],
 }
-MULTITAPER = {
+MULTITAPER: dict[str, list[Any]] = {
     "50": [tapers(), canvas(512, 384, (5, 4))],
     "50_10": [
         # Ten seconds give 13 columns: four derivations in a row are 52 wide.

@@ -155,7 +155,7 @@ def hms_9th(s: Scale, n_seeds: int | None = None) -> StackingKLClassifier:
             ("vote_jitter", {"n_votes": 14, "p": 0.3}),
         ]
 
-    training = {
+    training: dict[str, Any] = {
         "batch_size": s(32, 8),
         # A random window of each EEG, so that no two of one EEG are drawn apart.
         "sampling": "eeg",
