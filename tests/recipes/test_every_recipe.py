@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils import estimator_html_repr
 
 from hmsklearn.datasets import load_hms, make_hms, write_submission
@@ -71,9 +72,17 @@ def test_a_call_is_not_changed_by_the_one_before(name):
 @pytest.mark.parametrize("name", ALL)
 def test_seeds(name):
     def seeds(first):
-        nets = nets_of(make_recipe(name, "full", random_state=first))
-        return [net.random_state for net in nets]
+        recipe = make_recipe(name, "full", random_state=first)
+        parts = [recipe, *recipe.get_params(deep=True).values()]
+        # Branches that are not trained alone begin with the seed of their net.
+        return [
+            part.steps[-1][1].random_state
+            for part in parts
+            if isinstance(part, Pipeline)
+            and isinstance(part.steps[-1][1], BaseNeuralClassifier)
+        ]
 
+    assert seeds(0)
     assert None not in seeds(0)
     assert seeds(7) == [seed + 7 for seed in seeds(0)]
     assert set(seeds(None)) == {None}

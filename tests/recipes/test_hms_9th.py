@@ -27,7 +27,7 @@ SECOND = [
 
 @pytest.fixture(scope="module")
 def full():
-    return make_recipe("hms_9th")
+    return make_recipe("hms_9th", n_seeds=1)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,8 @@ def nets_of(stack):
 
 def test_members(full):
     assert isinstance(full, StackingKLClassifier)
-    assert [name for name, _ in full.estimators] == FIRST + SECOND
+    names = [name for name, _ in full.estimators]
+    assert names == FIRST + SECOND
     blender = full.final_estimator
     assert (blender.solver, blender.max_models) == ("l-bfgs-b", 30)
     assert isinstance(full.cv, VoteStratifiedGroupKFold)
@@ -60,7 +61,7 @@ def test_members(full):
 
 
 def test_as_many_nets_as_they_chose_from():
-    stack = hms_9th(Scale("full"), n_seeds=15)
+    stack = hms_9th(Scale("full"))
     assert len(dict(stack.estimators)) == len(stack.estimators) == 150
     states = [net.random_state for pair in nets_of(stack) for net in pair]
     assert len(set(states)) == 300
@@ -109,7 +110,7 @@ def test_drawn(full, views, name, seconds):
 
 @pytest.mark.parametrize("scale", ["full", "small"])
 def test_three_stages(scale):
-    stack = make_recipe("hms_9th", scale)
+    stack = make_recipe("hms_9th", scale, n_seeds=1)
     for _, member in stack.estimators:
         assert isinstance(member, PseudoLabelClassifier)
         assert member.min_votes == 4
@@ -127,7 +128,7 @@ def test_three_stages(scale):
 @pytest.mark.parametrize("scale", ["full", "small"])
 def test_losses_and_augmentations(scale):
     kinds = {"encoders": 0, "drawn": 0}
-    stack = make_recipe("hms_9th", scale)
+    stack = make_recipe("hms_9th", scale, n_seeds=1)
     for (name, _), nets in zip(stack.estimators, nets_of(stack), strict=True):
         kind = name.split("_")[0]
         kinds[kind] += 1
