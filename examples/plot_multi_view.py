@@ -81,7 +81,8 @@ print(f"KL {kl_divergence(votes, proba):.3f},", end=" ")
 print(f"class mean {kl_divergence(votes, np.repeat(mean, len(votes), axis=0)):.3f}")
 
 # %%
-# The views, and what the small net says of one held-out window beside its votes.
+# The views, and what the small net says of one held-out window beside its votes. After
+# two epochs it knows little more than how frequent the classes are.
 
 figure, axes = plt.subplots(1, 5, figsize=(17, 3.6), layout="constrained")
 for ax, (name, image) in zip(axes, views.items(), strict=False):
