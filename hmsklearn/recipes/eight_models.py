@@ -21,6 +21,7 @@ from hmsklearn.imaging import (
     ViewUnion,
     WindowUnion,
 )
+from hmsklearn.model_selection import VoteStratifiedGroupKFold
 from hmsklearn.neural import MultiViewClassifier, TimmClassifier, WaveformClassifier
 from hmsklearn.pipeline import RowPipeline
 from hmsklearn.preprocessing import (
@@ -176,4 +177,6 @@ def eight_models(s: Scale, missing: str = "filled") -> StackingKLClassifier:
     )
     views = ViewUnion([("signal", differences()), ("image", kaggle_image())])
     members.append(("eegnet_v2", rows_to(views, both)))
-    return StackingKLClassifier(members, final_estimator=KLBlender(), cv=s(10, 2))
+    return StackingKLClassifier(
+        members, final_estimator=KLBlender(), cv=VoteStratifiedGroupKFold(s(10, 2))
+    )

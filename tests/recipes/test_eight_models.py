@@ -8,6 +8,7 @@ from recipe_parts import frontend_output, meta_body, n_params, net_input, pipeli
 from recipe_tricks import tricks_of
 
 from hmsklearn.datasets import load_hms
+from hmsklearn.model_selection import VoteStratifiedGroupKFold
 from hmsklearn.recipes import make_recipe
 
 IMAGES = {"kaggle": (1, 512, 384), "eeg": (1, 512, 384), "both": (1, 512, 768)}
@@ -28,7 +29,8 @@ def small():
 def test_eight_members_over_ten_folds(full):
     names = [name for name, _ in full.estimators]
     assert names == [f"{net}_{image}" for net, image in PAIRS] + ["eegnet", "eegnet_v2"]
-    assert full.cv == 10
+    assert isinstance(full.cv, VoteStratifiedGroupKFold)
+    assert full.cv.n_splits == 10
     assert len(pipelines_of(full)) == 8
 
 
@@ -109,4 +111,4 @@ def test_copies_are_left_out_and_windows_with_gaps_may_be(two_rows, hms_root):
 def test_small_keeps_every_trick(full, small):
     assert [name for name, _ in small.estimators] == [n for n, _ in full.estimators]
     assert tricks_of(small) == tricks_of(full)
-    assert small.cv == 2
+    assert small.cv.n_splits == 2
