@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from hmsklearn.datasets import HMSReader
 from hmsklearn.ensemble import KLBlender, StackingKLClassifier, TestTimeAugmenter
 from hmsklearn.imaging import ImageResizer, ImageTiler, WaveformImager, WindowUnion
+from hmsklearn.model_selection import VoteStratifiedGroupKFold
 from hmsklearn.neural import TimmClassifier, WaveformClassifier
 from hmsklearn.pipeline import RowPipeline
 from hmsklearn.preprocessing import (
@@ -152,5 +153,5 @@ def consensus(s: Scale) -> StackingKLClassifier:
     return StackingKLClassifier(
         [("raw", member(raw)), ("mel", member(image)), ("signal", member(signal))],
         final_estimator=KLBlender(alpha="cv", group_balance=0.5),
-        cv=s(5, 2),
+        cv=VoteStratifiedGroupKFold(s(5, 2)),
     )

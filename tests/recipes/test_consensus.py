@@ -128,7 +128,7 @@ def test_blend_on_the_simplex_over_patients_with_mirrored_heads(full, small):
         for _, tta in recipe.estimators:
             assert tta.transforms == ["identity", "left_right_mirror"]
             assert tta.montage == MONTAGE
-    assert (full.cv, small.cv) == (5, 2)
+    assert (full.cv.n_splits, small.cv.n_splits) == (5, 2)
 
 
 def test_small_keeps_every_trick(full, small):
