@@ -44,8 +44,6 @@ class RowPipeline(Pipeline):
 
     Attributes
     ----------
-    named_steps : Bunch
-        The steps by name.
     classes_ : ndarray of shape (n_classes,)
         Labels of the last step.
     n_features_in_ : int

@@ -24,6 +24,7 @@ STEPS = [
     "preprocessing.NaNImputer()",
     "preprocessing.NotchFilter()",
     "preprocessing.RobustChannelScaler()",
+    "imaging.BackgroundNormalizer()",
     "imaging.ChainMean('referential_ekg', ('L', 'Z', 'R'))",
     "imaging.ImageResizer(30)",
     "imaging.ImageStandardizer()",

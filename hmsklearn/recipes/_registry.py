@@ -156,11 +156,11 @@ def find_recipe(name: str) -> Recipe:
 
     Examples
     --------
-    >>> find_recipe("hms_2rd")
+    >>> find_recipe("concensus")
     Traceback (most recent call last):
         ...
-    ValueError: make_recipe: there is no recipe 'hms_2rd'. Did you mean 'hms_2nd'? \
-list_recipes() shows all.
+    ValueError: make_recipe: there is no recipe 'concensus'. Did you mean \
+'consensus'? list_recipes() shows all.
     """
     if isinstance(name, str) and name in _RECIPES:
         return _RECIPES[name]

@@ -112,15 +112,19 @@ def _tensor(
     else:
         parts = [X[..., plane, :, :] for plane in planes]
         sets = torch.cat(parts, dim=-2)[..., None, :, :].mT
+    # Columns with a gap are computed without, and NaN is put over them: the other way
+    # round it would be in the gradient of their neighbours too.
+    broken = sets.isnan().any(dim=-1, keepdim=True)
+    sets = torch.where(broken, 0.0, sets)
     centre = _median_tensor(sets)
     spread = _median_tensor((sets - centre).abs()) * _PER_MAD
     spread = torch.where(spread < _NO_RANGE, 1.0, spread)
-    result = (X - centre.mT) / spread.mT
-    return result if clip is None else result.clamp(-clip, clip)
+    missing = X.isnan()
+    result = (torch.where(missing, 0.0, X) - centre.mT) / spread.mT
+    if clip is not None:
+        result = result.clamp(-clip, clip)
+    return torch.where(missing | broken.mT, torch.nan, result)
 
 
 def _median_tensor(sets: torch.Tensor) -> torch.Tensor:
-    ordered = sets.sort(dim=-1).values
-    # Zero, unless the largest is NaN: that is where NaN is sorted to.
-    broken = ordered[..., -1:] - ordered[..., -1:]
-    return _pick(ordered, 50.0) + broken
+    return _pick(sets.sort(dim=-1).values, 50.0)

@@ -205,6 +205,11 @@ CASES = {
         (partial(signal.group_means, groups=[(0, 1, 2), (3, -1), (7,)]), GAPPY),
         (partial(signal.group_means, groups=[(0, 2), (1, 2, 3)]), POWER),
     ],
+    "normalize_background": [
+        (partial(signal.normalize_background, **kwargs), X)
+        for kwargs in ({}, {"reference": [0, 2]}, {"clip": 1.5})
+        for X in (IMAGES, GAPPY_IMAGES)
+    ],
     "pair_differences": [
         (partial(signal.pair_differences, anodes=a, cathodes=c), GAPPY)
         for a, c in (([0, 1, 2], [1, 2, 3]), ([5, 2, 19], [2, 2, -2]))
