@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from hmsklearn.datasets._layout import VIEWS, View
 from hmsklearn.datasets._parquet import read_windows
+from hmsklearn.datasets._row_reader import RowReader
 from hmsklearn.datasets._rows import locate_windows
 from hmsklearn.montage import pick_channels
 
 __all__ = ["HMSReader"]
 
 
-class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class HMSReader(RowReader, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Read the windows that rows of ``train.csv`` or ``test.csv`` refer to.
 
     With this as its first step a pipeline takes the table itself as `X`, so that
@@ -206,24 +206,6 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         view, channels, _ = self._check_parameters()
         return np.asarray([view.channels[i] for i in channels], dtype=object)
 
-    def set_output(self, *, transform: Any = None) -> HMSReader:
-        """Accept scikit-learn's output configuration and change nothing.
-
-        Windows have three axes or more and stay NumPy arrays; the method exists so
-        that ``Pipeline.set_output`` works.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, optional
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The reader.
-        """
-        return self
-
     def _check_parameters(self) -> tuple[View, list[int], int]:
         """Return the view, the positions of the channels and the output's width."""
         name = type(self).__name__
@@ -232,13 +214,7 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
                 f"{name}: view={self.view!r} is not known. Give 'eeg' or 'spectrogram'."
             )
         view = VIEWS[self.view]
-        if self.n_jobs is not None and (
-            not isinstance(self.n_jobs, Integral) or self.n_jobs == 0
-        ):
-            raise ValueError(
-                f"{name}: n_jobs={self.n_jobs!r} is not a number of threads. Give "
-                "None, a positive number, or -1 for all processors."
-            )
+        self._check_n_jobs()
         return view, self._check_channels(view), self._check_width(view)
 
     def _check_channels(self, view: View) -> list[int]:
@@ -285,15 +261,3 @@ class HMSReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             f"{view.seconds:g} s, or a multiple of {2 * view.step:g} s beyond them, "
             "so that as many samples are added before as after."
         )
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.requires_fit = False
-        tags.target_tags.required = False
-        tags.transformer_tags.preserves_dtype = []
-        return tags

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 
 from hmsklearn.datasets._layout import View
 from hmsklearn.datasets._parquet import FileJob
+from hmsklearn.datasets._root import find_root
 
 __all__ = ["locate_windows"]
 
@@ -48,7 +48,10 @@ def locate_windows(
         If the folder or a file is missing.
     """
     _check_frame(X, view, caller)
-    folder, why = _find_folder(X, root, view, caller)
+    base, source = find_root(
+        X, root, what="recordings", loader="load_hms", caller=caller
+    )
+    folder, why = _split_folder(X, base, source, view, caller)
     ids = _file_names(X, view, caller)
     starts = _starts(X, view, caller)
     codes, names = pd.factorize(ids)
@@ -125,33 +128,10 @@ def _check_frame(X: Any, view: View, caller: str) -> None:
         )
 
 
-def _find_folder(
-    X: pd.DataFrame, root: Any, view: View, caller: str
+def _split_folder(
+    X: pd.DataFrame, base: Path, source: str, view: View, caller: str
 ) -> tuple[Path, str]:
     """Return the folder of the files and a sentence saying why this one."""
-    carried = X.attrs.get("root")
-    source = "X.attrs['root'], set by load_hms" if carried is not None else "root"
-    if carried is None:
-        carried = root
-    if carried is None:
-        raise ValueError(
-            f"{caller}: nothing says where the recordings are: root is None and the "
-            "rows carry no attrs['root'] (load_hms sets it; pandas.concat and merge "
-            f"may lose it). Give {caller}(root=...) or set X.attrs['root']."
-        )
-    if not isinstance(carried, (str, os.PathLike)):
-        raise ValueError(f"{caller}: {source} must be a path, got {carried!r}.")
-    base = Path(carried).expanduser()
-    given = isinstance(root, (str, os.PathLike))
-    if given and Path(root).expanduser().resolve() != base.resolve():
-        warnings.warn(
-            f"{caller}: the rows were read from {base} (X.attrs['root'], set by "
-            f"load_hms), so root={str(root)!r} is not used. To read the recordings of "
-            "that folder load the rows from it, load_hms(root), or delete "
-            "X.attrs['root'].",
-            UserWarning,
-            stacklevel=5,
-        )
     if view.offset_column in X.columns:
         split, because = "train", f"has the column {view.offset_column!r}"
     else:

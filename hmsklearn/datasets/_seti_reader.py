@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from hmsklearn._params import check_choice
+from hmsklearn.datasets._row_reader import RowReader
 from hmsklearn.datasets._seti_layout import CADENCE, CADENCE_SHAPE, ON
 from hmsklearn.datasets._seti_rows import locate_cadences
 
@@ -20,7 +19,7 @@ __all__ = ["SETIReader"]
 _CHANNELS = {"on": ON, "all": tuple(range(len(CADENCE)))}
 
 
-class SETIReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class SETIReader(RowReader, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Read the cadences that rows of ``train_labels.csv`` refer to.
 
     With this as its first step a pipeline takes the table itself as `X`, so that
@@ -162,48 +161,12 @@ class SETIReader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         names = [CADENCE[i] for i in self._check_parameters()]
         return np.asarray(names, dtype=object)
 
-    def set_output(self, *, transform: Any = None) -> SETIReader:
-        """Accept scikit-learn's output configuration and change nothing.
-
-        Cadences have four axes and stay NumPy arrays; the method exists so that
-        ``Pipeline.set_output`` works.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, optional
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The reader.
-        """
-        return self
-
     def _check_parameters(self) -> tuple[int, ...]:
         """Return the positions of the observations."""
         name = type(self).__name__
         check_choice(self.channels, "channels", tuple(_CHANNELS), caller=name)
-        if self.n_jobs is not None and (
-            not isinstance(self.n_jobs, Integral) or self.n_jobs == 0
-        ):
-            raise ValueError(
-                f"{name}: n_jobs={self.n_jobs!r} is not a number of threads. Give "
-                "None, a positive number, or -1 for all processors."
-            )
+        self._check_n_jobs()
         return _CHANNELS[self.channels]
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.requires_fit = False
-        tags.target_tags.required = False
-        tags.transformer_tags.preserves_dtype = []
-        return tags
 
 
 def _read_cadence(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from hmsklearn.datasets._root import find_root
 from hmsklearn.datasets._seti_layout import ID_COLUMN, SPLITS, cadence_path
 
 __all__ = ["locate_cadences"]
@@ -47,7 +47,9 @@ def locate_cadences(
         If the folder or a file is missing.
     """
     _check_frame(X, caller)
-    folder, source = _find_folder(X, root, caller)
+    folder, source = find_root(
+        X, root, what="cadences", loader="load_seti", caller=caller
+    )
     splits = [folder / split for split in SPLITS if (folder / split).is_dir()]
     if not splits:
         what = folder if not folder.is_dir() else f"{folder / 'train'} or 'test'"
@@ -115,30 +117,3 @@ def _check_frame(X: Any, caller: str) -> None:
             f"{caller}: Found array with 0 sample(s) (shape={X.shape}) while a minimum "
             "of 1 is required: X has no rows. Check the selection before it."
         )
-
-
-def _find_folder(X: pd.DataFrame, root: Any, caller: str) -> tuple[Path, str]:
-    """Return the folder and the words for where its name comes from."""
-    carried = X.attrs.get("root")
-    source = "X.attrs['root'], set by load_seti" if carried is not None else "root"
-    folder = carried if carried is not None else root
-    if folder is None:
-        raise ValueError(
-            f"{caller}: nothing says where the cadences are: root is None and the rows "
-            "carry no attrs['root'] (load_seti sets it; merging tables may lose it). "
-            f"Give {caller}(root=...) or set X.attrs['root']."
-        )
-    if not isinstance(folder, (str, os.PathLike)):
-        raise ValueError(f"{caller}: {source} must be a path, got {folder!r}.")
-    base = Path(folder).expanduser()
-    given = isinstance(root, (str, os.PathLike))
-    if given and Path(root).expanduser().resolve() != base.resolve():
-        warnings.warn(
-            f"{caller}: the rows were read from {base} (X.attrs['root'], set by "
-            f"load_seti), so root={str(root)!r} is not used. To read the cadences of "
-            "that folder load the rows from it, load_seti(root), or delete "
-            "X.attrs['root'].",
-            UserWarning,
-            stacklevel=5,
-        )
-    return base, source
