@@ -21,8 +21,7 @@ from hmsklearn.recipes import list_recipes, make_recipe
 ALL = list(list_recipes().index)
 HMS = [name for name in ALL if name != "seti"]  # which has a task of its own
 
-# Few windows make small batches, and scikit-learn's pipelines say that they are slow
-# to tell what they are.
+# Folds of few recordings are smaller than a batch and may lack a class.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is larger than the data"),
     pytest.mark.filterwarnings("ignore:.*no window to train on has a vote"),
