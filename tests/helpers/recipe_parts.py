@@ -115,6 +115,7 @@ def train_on_two(pipe, X, y, *, eeg_id=(0, 1)):
         batch_size=2,
         accumulate=1,
         early_stopping=False,
+        evaluations_per_epoch=1,
         schedule="constant",
         warmup=0.0,
         ema=None,

@@ -43,6 +43,7 @@ def slow(name):
 
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore:.*is larger than the data")
+@pytest.mark.filterwarnings("ignore:.*no window to train on has a vote")
 @pytest.mark.parametrize("name", [slow(name) for name in list_recipes().index])
 def test_one_step_of_every_net(name, two_rows, two_votes, two_cadences):
     two_rows, two_votes = two_cadences if name == OTHER else (two_rows, two_votes)
